@@ -1,0 +1,9 @@
+"""Geometric (Clifford) algebra for PyTorch: one engine, any signature."""
+
+from cliffnet import functional as functional
+from cliffnet.algebra import Algebra as Algebra
+from cliffnet.algebra import LinearMaps as LinearMaps
+from cliffnet.algebra import Partition as Partition
+from cliffnet.ops import build_info as _build_info
+
+__version__ = _build_info()["version"]

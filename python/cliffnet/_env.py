@@ -1,0 +1,27 @@
+"""Every environment variable cliffnet reads, in one table.
+
+Variables change speed, messages and where files go; none changes the mathematics.
+"""
+
+import os
+from typing import NamedTuple
+
+
+class Variable(NamedTuple):
+    """One environment variable."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+BACKEND = Variable("CLIFFNET_BACKEND", "", "which backend runs the operators: reference, rust or cuda (default: the best)")
+ISA = Variable("CLIFFNET_ISA", "", "instruction set of the CPU kernels: scalar, avx2, avx512 or neon (default: detected)")
+CACHE_DIR = Variable("CLIFFNET_CACHE_DIR", "", "folder for generated data (default: the cache folder of the user)")
+
+VARIABLES = (BACKEND, ISA, CACHE_DIR)
+
+
+def read(variable: Variable) -> str:
+    """Return the value of a variable, or its default when unset or empty."""
+    return os.environ.get(variable.name, "") or variable.default

@@ -1,0 +1,50 @@
+"""Plans: products lowered to lists of terms, kept by the native library and named by small integers."""
+
+from functools import cache
+from typing import NamedTuple
+
+import torch
+
+from cliffnet import _rust
+
+
+class PlanSizes(NamedTuple):
+    """Blade counts of the operands and the output, and the number of weight paths (0 when unweighted)."""
+
+    left: int
+    right: int
+    out: int
+    paths: int
+
+
+class PlanTerms(NamedTuple):
+    """Columns of a term table: ``out[k] += coefficient * left[i] * right[j]``."""
+
+    out: list[int]
+    left: list[int]
+    right: list[int]
+    path: list[int]
+    coefficient: list[float]
+
+
+@torch.compiler.assume_constant_result
+@cache
+def plan_sizes(plan: int) -> PlanSizes:
+    """Return the sizes of a plan."""
+    return PlanSizes(*_rust.plan_sizes(plan))
+
+
+@torch.compiler.assume_constant_result
+@cache
+def plan_gradients(plan: int) -> tuple[int, int]:
+    """Return the plans of the gradients of the left and the right operand.
+
+    With ``g`` the cotangent of the output they run as ``(g, right) -> left`` and ``(left, g) -> right``: the same
+    trilinear form seen from two other slots.
+    """
+    return _rust.plan_gradients(plan)
+
+
+def plan_terms(plan: int) -> PlanTerms:
+    """Return the terms of a plan."""
+    return PlanTerms(*_rust.plan_terms(plan))

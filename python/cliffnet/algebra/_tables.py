@@ -1,0 +1,84 @@
+"""Tables of an algebra, asked from the native library once and then kept.
+
+Compiled graphs name an algebra by the number of its basis and take every table as a constant, so each look-up is
+marked for ``torch.compile``.
+"""
+
+from functools import cache
+from typing import Literal
+
+import torch
+
+from cliffnet import _rust
+
+Blades = tuple[list[int], list[float]]
+Entry = tuple[int, int, float]
+
+_BASES: dict[int, tuple[list[float], Blades]] = {}
+
+
+def register_basis(squares: list[float], blades: Blades) -> int:
+    """Give a metric and an order of blades a number."""
+    key = len(_BASES)
+    _BASES[key] = (squares, blades)
+    return key
+
+
+@torch.compiler.assume_constant_result
+@cache
+def product_plan(basis: int, kind: str) -> int:
+    """Return the plan of a product of full multivectors."""
+    squares, blades = _BASES[basis]
+    return _rust.product_plan(kind, squares, blades, blades, blades)
+
+
+@torch.compiler.assume_constant_result
+@cache
+def inner_product_plan(basis: int) -> int:
+    """Return the plan of ``<reverse(a) b>_0``, with a single output component."""
+    squares, (masks, _) = _BASES[basis]
+    reverse = _rust.involution_signs("reverse", len(squares))
+    terms = []
+    for index, (mask, square) in enumerate(zip(masks, blade_squares(basis), strict=True)):
+        if square != 0.0:
+            terms.append((index, reverse[mask.bit_count()] * square))
+    count = len(terms)
+    indices = [index for index, _ in terms]
+    columns = ([0] * count, indices, indices, [0] * count, [coefficient for _, coefficient in terms])
+    return _rust.plan_from_terms((len(masks), len(masks), 1), 0, columns)
+
+
+@cache
+def blade_squares(basis: int) -> tuple[float, ...]:
+    """Return the square of every blade."""
+    squares, (masks, signs) = _BASES[basis]
+    columns = _rust.plan_terms(_rust.product_plan("scalar_product", squares, (masks, signs), (masks, signs), (masks, signs)))
+    result = [0.0] * len(masks)
+    for left, coefficient in zip(columns[1], columns[4], strict=True):
+        result[left] = coefficient
+    return tuple(result)
+
+
+@torch.compiler.assume_constant_result
+@cache
+def involution_signs(basis: int, name: str) -> tuple[float, ...]:
+    """Return the sign of every blade under an involution."""
+    squares, (masks, _) = _BASES[basis]
+    by_grade = _rust.involution_signs(name, len(squares))
+    return tuple(by_grade[mask.bit_count()] for mask in masks)
+
+
+@torch.compiler.assume_constant_result
+@cache
+def blade_map(basis: int, name: str) -> tuple[Entry, ...]:
+    """Return a dual as entries ``(out, in, coefficient)``; blades that map to zero have none."""
+    squares, blades = _BASES[basis]
+    images = _rust.blade_map(name, squares, blades)
+    return tuple((image[0], index, image[1]) for index, image in enumerate(images) if image is not None)
+
+
+@cache
+def equivariant_maps(basis: int, group: Literal["pin", "spin"]) -> tuple[tuple[Entry, ...], ...]:
+    """Return the linear maps that commute with a group."""
+    squares, blades = _BASES[basis]
+    return tuple(tuple(entries) for entries in _rust.equivariant_maps(squares, blades, group))

@@ -1,0 +1,88 @@
+"""Checks of tensors before native code sees them, and the sentences that explain a failure."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from cliffnet.algebra import Algebra
+from cliffnet.errors import AlgebraMismatchError, DeviceError, DTypeError, ShapeError
+
+FLOATING = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
+
+
+def check_algebra(algebra: object) -> None:
+    """Refuse anything but an algebra."""
+    if not isinstance(algebra, Algebra):
+        raise AlgebraMismatchError(
+            f"expected an Algebra as the last argument, got {type(algebra).__name__}; build one with Algebra(p, q, r)"
+        )
+
+
+def check_multivector(tensor: Tensor, algebra: Algebra, name: str = "the tensor") -> None:
+    """Refuse a tensor that does not hold floating multivectors of the algebra.
+
+    Raises
+    ------
+    AlgebraMismatchError, DTypeError, ShapeError
+        Naming what was given and what was expected.
+    """
+    check_algebra(algebra)
+    if not isinstance(tensor, Tensor):
+        raise DTypeError(f"{name} is a {type(tensor).__name__}, expected a torch.Tensor; convert it with torch.as_tensor")
+    if tensor.dtype not in FLOATING:
+        raise DTypeError(
+            f"{name} has dtype {tensor.dtype}, expected float32, float64, bfloat16 or float16; convert it with .float()"
+        )
+    if tensor.dim() == 0 or tensor.shape[-1] != algebra.num_blades:
+        raise ShapeError(_wrong_blades(tensor, algebra, name))
+
+
+def _wrong_blades(tensor: Tensor, algebra: Algebra, name: str) -> str:
+    shape = tuple(tensor.shape)
+    if not shape:
+        return f"{name} is 0-dimensional, but {algebra} needs a last axis of {algebra.num_blades} blades"
+    message = f"{name} has shape {shape}: its last axis is {shape[-1]} but {algebra} has {algebra.num_blades} blades"
+    fitting = _fitting_algebra(shape[-1], algebra)
+    return f"{message}; did you mean {fitting}?" if fitting else f"{message}; pad or select blades to match"
+
+
+def _fitting_algebra(blades: int, algebra: Algebra) -> str | None:
+    """Name an algebra with that many blades, as close to the given one as the count allows."""
+    if blades < 1 or blades & (blades - 1):
+        return None
+    dim = int(math.log2(blades))
+    p, q, r = algebra.signature
+    excess = p + q + r - dim
+    if excess > 0:
+        fewer_null = min(r, excess)
+        fewer_negative = min(q, excess - fewer_null)
+        p, q, r = p - (excess - fewer_null - fewer_negative), q - fewer_negative, r - fewer_null
+    else:
+        p -= excess
+    return f"Cl({p},{q},{r})"
+
+
+def check_pair(left: Tensor, right: Tensor, algebra: Algebra) -> None:
+    """Refuse operands that cannot be multiplied; return when they can.
+
+    Raises
+    ------
+    AlgebraMismatchError, DTypeError, DeviceError, ShapeError
+        Naming what was given and what was expected.
+    """
+    check_multivector(left, algebra, "the left operand")
+    check_multivector(right, algebra, "the right operand")
+    if left.device != right.device:
+        raise DeviceError(
+            f"the operands are on {left.device} and {right.device}, expected one device; move one with .to()"
+        )
+    if left.dtype != right.dtype and not torch.is_autocast_enabled(left.device.type):
+        raise DTypeError(f"the operands have dtypes {left.dtype} and {right.dtype}, expected one; convert one with .to()")
+    try:
+        torch.broadcast_shapes(left.shape[:-1], right.shape[:-1])
+    except RuntimeError as error:
+        raise ShapeError(
+            f"leading shapes {tuple(left.shape[:-1])} and {tuple(right.shape[:-1])} do not broadcast; "
+            "sizes must be equal or 1, aligned from the right"
+        ) from error

@@ -1,0 +1,32 @@
+"""Equivariant layers on multivectors ``(..., channels, blades)`` and invariant scalars ``(..., channels)``."""
+
+from cliffnet.nn.activation import ScalarGatedNonlinearity, gate
+from cliffnet.nn.attention import CrossAttention, SelfAttention
+from cliffnet.nn.attention_functions import geometric_attention, join_attention, scalar_product_attention
+from cliffnet.nn.config import Compatibility, MLPConfig, SelfAttentionConfig
+from cliffnet.nn.dropout import GradeDropout
+from cliffnet.nn.linear import EquivariantLinear
+from cliffnet.nn.mlp import GeometricBilinear, GeometricMLP, equivariant_join
+from cliffnet.nn.normalization import EquivariantLayerNorm, invariant_square
+from cliffnet.nn.positional_encoding import RotaryPositionalEncoding
+
+__all__ = [
+    "Compatibility",
+    "CrossAttention",
+    "EquivariantLayerNorm",
+    "EquivariantLinear",
+    "GeometricBilinear",
+    "GeometricMLP",
+    "GradeDropout",
+    "MLPConfig",
+    "RotaryPositionalEncoding",
+    "ScalarGatedNonlinearity",
+    "SelfAttention",
+    "SelfAttentionConfig",
+    "equivariant_join",
+    "gate",
+    "geometric_attention",
+    "invariant_square",
+    "join_attention",
+    "scalar_product_attention",
+]

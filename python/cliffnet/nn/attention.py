@@ -1,0 +1,319 @@
+"""Attention layers over multivectors and scalars."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cliffnet.algebra import Algebra
+from cliffnet.errors import ConfigError, ShapeError
+from cliffnet.nn._attention_features import measures_distance
+from cliffnet.nn._layout import cat_channels, check_multivectors, check_scalars, split_channels
+from cliffnet.nn.attention_functions import geometric_attention
+from cliffnet.nn.config import Compatibility, SelfAttentionConfig
+from cliffnet.nn.dropout import GradeDropout
+from cliffnet.nn.linear import EquivariantLinear
+from cliffnet.nn.positional_encoding import RotaryPositionalEncoding
+
+
+def _to_heads(x: Tensor, heads: int) -> Tensor:
+    """View multivectors (..., items, heads * C, B) as (..., heads, items, C, B)."""
+    return x.unflatten(-2, (heads, x.shape[-2] // heads)).transpose(-4, -3)
+
+
+def _scalars_to_heads(x: Tensor, heads: int) -> Tensor:
+    """View scalars (..., items, heads * S) as (..., heads, items, S)."""
+    return x.unflatten(-1, (heads, x.shape[-1] // heads)).transpose(-3, -2)
+
+
+def _from_heads(x: Tensor) -> Tensor:
+    """Merge multivectors (..., heads, items, C, B) into blade-major (..., items, heads * C, B)."""
+    return x.movedim(-1, 0).transpose(-3, -2).flatten(-2).movedim(0, -1)
+
+
+def _scalars_from_heads(x: Tensor) -> Tensor:
+    """Merge scalars (..., heads, items, S) into (..., items, heads * S)."""
+    return x.transpose(-3, -2).flatten(-2)
+
+
+def _total(*channels: int | None) -> int | None:
+    """Sum of channel counts, None where nothing is left."""
+    return sum(count or 0 for count in channels) or None
+
+
+class _AttentionLayer(nn.Module):
+    """What self- and cross-attention share: head sizes, the attention itself and the output layer."""
+
+    def __init__(
+        self,
+        mv_channels: int,
+        scalar_channels: int | None,
+        out_mv_channels: int,
+        out_scalar_channels: int | None,
+        config: SelfAttentionConfig,
+        algebra: Algebra,
+        compatibility: Compatibility,
+    ) -> None:
+        super().__init__()
+        self.config, self.algebra, self.compatibility = config, algebra, compatibility
+        self.heads = config.num_heads
+        self.kv_heads = 1 if config.multi_query else config.num_heads
+        self.hidden_mv_channels = config.hidden_mv_channels(mv_channels)
+        self.hidden_scalar_channels = config.hidden_scalar_channels(scalar_channels)
+        self.distance_log_weights: nn.Parameter | None = None
+        if measures_distance(algebra):
+            self.distance_log_weights = nn.Parameter(torch.zeros(self.heads, self.hidden_mv_channels))
+        self.out_linear = self._linear(
+            self.hidden_mv_channels * self.heads,
+            out_mv_channels,
+            self._scalar_width(self.heads),
+            out_scalar_channels,
+            initialization=config.output_initialization,
+        )
+        self.dropout: GradeDropout | None = None
+        if config.dropout_probability is not None:
+            self.dropout = GradeDropout(config.dropout_probability, algebra=algebra)
+
+    def _linear(self, *channels: int | None, **options: Any) -> EquivariantLinear:
+        allow = self.compatibility.missing_scalars_are_dropped
+        return EquivariantLinear(
+            *channels,  # type: ignore[arg-type]  # the first two are never None
+            algebra=self.algebra,
+            allow_missing_scalars=allow,
+            **options,
+        )
+
+    def _scalar_width(self, heads: int) -> int | None:
+        return None if self.hidden_scalar_channels is None else heads * self.hidden_scalar_channels
+
+    def _projection(self, mv_channels: int, scalar_channels: int | None, heads: int) -> EquivariantLinear:
+        return self._linear(mv_channels, heads * self.hidden_mv_channels, scalar_channels, self._scalar_width(heads))
+
+    def _split(self, mv: Tensor, scalars: Tensor | None, heads: tuple[int, ...]) -> list[tuple[Tensor, Tensor | None]]:
+        """Cut a fused projection into streams of so many heads each, heads in front of items."""
+        mv_parts = split_channels(mv, [count * self.hidden_mv_channels for count in heads])
+        views = [_to_heads(part, count) for part, count in zip(mv_parts, heads, strict=True)]
+        if scalars is None or self.hidden_scalar_channels is None:
+            return [(view, None) for view in views]
+        sizes = [count * self.hidden_scalar_channels for count in heads]
+        scalar_parts = scalars.split(sizes, dim=-1)
+        return [
+            (view, _scalars_to_heads(part, count)) for view, part, count in zip(views, scalar_parts, heads, strict=True)
+        ]
+
+    def _attend(
+        self,
+        q: tuple[Tensor, Tensor | None],
+        k: tuple[Tensor, Tensor | None],
+        v: tuple[Tensor, Tensor | None],
+        mask: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        weights = None if self.distance_log_weights is None else self.distance_log_weights.exp().unsqueeze(-2)
+        mv, scalars = geometric_attention(
+            q[0],
+            k[0],
+            v[0],
+            q[1],
+            k[1],
+            v[1],
+            self.algebra,
+            weights=weights,
+            normalizer_epsilon=self.config.normalizer_epsilon,
+            attention_mask=mask,
+        )
+        mv = _from_heads(mv)
+        scalars = None if scalars is None else _scalars_from_heads(scalars)
+        mv, scalars = self.out_linear(mv, scalars)
+        return (mv, scalars) if self.dropout is None else self.dropout(mv, scalars)
+
+
+class SelfAttention(_AttentionLayer):
+    """Geometric self-attention with multi-query or multi-head keys and values.
+
+    Parameters
+    ----------
+    in_mv_channels, out_mv_channels : int
+        Multivector channels.
+    in_scalar_channels, out_scalar_channels : int or None
+        Scalar channels, None where there are none.
+    config : SelfAttentionConfig or dict, optional
+        Options.
+    algebra : Algebra
+        Algebra of the multivectors.
+    compatibility : Compatibility or str, optional
+        Faults of a reference to reproduce.
+
+    Notes
+    -----
+    Pin-equivariant, and equivariant under permutations of items where there is neither a mask nor a positional
+    encoding. Brehmer et al. 2023, section 3.2.
+    """
+
+    def __init__(
+        self,
+        in_mv_channels: int,
+        out_mv_channels: int,
+        in_scalar_channels: int | None = None,
+        out_scalar_channels: int | None = None,
+        config: SelfAttentionConfig | dict[str, Any] | None = None,
+        *,
+        algebra: Algebra,
+        compatibility: Compatibility | str | None = None,
+    ) -> None:
+        config, compatibility = SelfAttentionConfig.cast(config), Compatibility.cast(compatibility)
+        in_scalar_channels = in_scalar_channels or None
+        super().__init__(
+            in_mv_channels, in_scalar_channels, out_mv_channels, out_scalar_channels, config, algebra, compatibility
+        )
+        additional_mv, additional_scalars = config.additional_qk_mv_channels, config.additional_qk_scalar_channels
+        qk_mv = in_mv_channels + additional_mv
+        qk_scalars = _total(in_scalar_channels, additional_scalars)
+        leak = compatibility.values_see_additional_features and not config.multi_query
+        self.fused = leak or not (additional_mv or additional_scalars)
+        heads, kv_heads = self.heads, self.kv_heads
+        if self.fused:
+            self.qkv_linear = self._projection(qk_mv, qk_scalars, heads + 2 * kv_heads)
+        else:
+            self.qk_linear = self._projection(qk_mv, qk_scalars, heads + kv_heads)
+            self.v_linear = self._projection(in_mv_channels, in_scalar_channels, kv_heads)
+        self.positional_encoding: RotaryPositionalEncoding | None = None
+        if config.positional_encoding:
+            if self.hidden_scalar_channels is None:
+                raise ConfigError("positional_encoding acts on scalars, but this attention has no scalar channels")
+            self.positional_encoding = RotaryPositionalEncoding(
+                self.hidden_scalar_channels,
+                config.positional_encoding_base,
+                single_precision=compatibility.single_precision_frequencies,
+            )
+
+    def forward(
+        self,
+        multivectors: Tensor,
+        scalars: Tensor | None = None,
+        *,
+        additional_qk_mv: Tensor | None = None,
+        additional_qk_scalars: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attend over the items of (..., items, C, B) multivectors and (..., items, S) scalars.
+
+        Parameters
+        ----------
+        multivectors : Tensor
+            Shape (..., items, in_mv_channels, B).
+        scalars : Tensor, optional
+            Shape (..., items, in_scalar_channels).
+        additional_qk_mv, additional_qk_scalars : Tensor, optional
+            Features that only queries and keys see, as many channels as the config says.
+        attention_mask : Tensor, optional
+            Boolean (True = may attend) or additive; see :func:`geometric_attention` for its shapes.
+
+        Returns
+        -------
+        tuple of Tensor and (Tensor or None)
+            Shapes (..., items, out_mv_channels, B) and (..., items, out_scalar_channels).
+        """
+        qk_mv, qk_scalars = self._add_features(multivectors, scalars, additional_qk_mv, additional_qk_scalars)
+        heads, kv_heads = self.heads, self.kv_heads
+        if self.fused:
+            q, k, v = self._split(*self.qkv_linear(qk_mv, qk_scalars), (heads, kv_heads, kv_heads))
+        else:
+            q, k = self._split(*self.qk_linear(qk_mv, qk_scalars), (heads, kv_heads))
+            (v,) = self._split(*self.v_linear(multivectors, scalars), (kv_heads,))
+        if self.positional_encoding is not None and q[1] is not None and k[1] is not None:
+            q, k = (q[0], self.positional_encoding(q[1])), (k[0], self.positional_encoding(k[1]))
+        return self._attend(q, k, v, attention_mask)
+
+    def _add_features(
+        self, mv: Tensor, scalars: Tensor | None, more_mv: Tensor | None, more_scalars: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Append the additional features to the inputs of queries and keys."""
+        mv_channels, scalar_channels = self.config.additional_qk_mv_channels, self.config.additional_qk_scalar_channels
+        if (more_mv is None) != (mv_channels == 0):
+            given = "None" if more_mv is None else f"of shape {tuple(more_mv.shape)}"
+            raise ShapeError(f"additional_qk_mv is {given}; the config has {mv_channels} additional_qk_mv_channels")
+        if more_mv is not None:
+            check_multivectors(more_mv, mv_channels, self.algebra, "additional_qk_mv")
+            mv = cat_channels((mv, more_mv.expand(*mv.shape[:-2], *more_mv.shape[-2:])))
+        check_scalars(more_scalars, scalar_channels, mv.shape[:-2], "additional_qk_scalars")
+        if more_scalars is not None:
+            scalars = more_scalars if scalars is None else torch.cat((scalars, more_scalars), -1)
+        return mv, scalars
+
+
+class CrossAttention(_AttentionLayer):
+    """Geometric attention of one set of items to another.
+
+    The heads are sized by the channels of the keys and values.
+
+    Parameters
+    ----------
+    q_mv_channels, kv_mv_channels, out_mv_channels : int
+        Multivector channels of the queries' items, of the keys' and values' items, and of the output.
+    q_scalar_channels, kv_scalar_channels, out_scalar_channels : int or None
+        Scalar channels, None where there are none.
+    config : SelfAttentionConfig or dict, optional
+        Options; additional features and positional encoding do not exist here.
+    algebra : Algebra
+        Algebra of the multivectors.
+    compatibility : Compatibility or str, optional
+        Faults of a reference to reproduce.
+
+    Notes
+    -----
+    Pin-equivariant.
+    """
+
+    def __init__(
+        self,
+        q_mv_channels: int,
+        kv_mv_channels: int,
+        out_mv_channels: int,
+        q_scalar_channels: int | None = None,
+        kv_scalar_channels: int | None = None,
+        out_scalar_channels: int | None = None,
+        config: SelfAttentionConfig | dict[str, Any] | None = None,
+        *,
+        algebra: Algebra,
+        compatibility: Compatibility | str | None = None,
+    ) -> None:
+        config, compatibility = SelfAttentionConfig.cast(config), Compatibility.cast(compatibility)
+        for name in ("additional_qk_mv_channels", "additional_qk_scalar_channels", "positional_encoding"):
+            if getattr(config, name):
+                raise ConfigError(f"cross-attention has no {name}; leave it at its default")
+        kv_scalar_channels = kv_scalar_channels or None
+        super().__init__(
+            kv_mv_channels, kv_scalar_channels, out_mv_channels, out_scalar_channels, config, algebra, compatibility
+        )
+        self.q_linear = self._projection(q_mv_channels, q_scalar_channels, self.heads)
+        self.kv_linear = self._projection(kv_mv_channels, kv_scalar_channels, 2 * self.kv_heads)
+
+    def forward(
+        self,
+        q_multivectors: Tensor,
+        kv_multivectors: Tensor,
+        q_scalars: Tensor | None = None,
+        kv_scalars: Tensor | None = None,
+        *,
+        attention_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attend from queries to keys.
+
+        Parameters
+        ----------
+        q_multivectors, kv_multivectors : Tensor
+            Shapes (..., queries, q_mv_channels, B) and (..., keys, kv_mv_channels, B); leading axes of the latter
+            may be 1.
+        q_scalars, kv_scalars : Tensor, optional
+            Shapes (..., queries, q_scalar_channels) and (..., keys, kv_scalar_channels).
+        attention_mask : Tensor, optional
+            Boolean (True = may attend) or additive; see :func:`geometric_attention` for its shapes.
+
+        Returns
+        -------
+        tuple of Tensor and (Tensor or None)
+            Shapes (..., queries, out_mv_channels, B) and (..., queries, out_scalar_channels).
+        """
+        (q,) = self._split(*self.q_linear(q_multivectors, q_scalars), (self.heads,))
+        k, v = self._split(*self.kv_linear(kv_multivectors, kv_scalars), (self.kv_heads, self.kv_heads))
+        return self._attend(q, k, v, attention_mask)

@@ -1,0 +1,67 @@
+"""Equivariant layer normalisation."""
+
+import torch
+from torch import Tensor, nn
+
+from cliffnet import functional as F
+from cliffnet.algebra import Algebra
+from cliffnet.errors import ConfigError
+
+
+def invariant_square(x: Tensor, algebra: Algebra) -> Tensor:
+    r"""Return the Pin-invariant magnitude :math:`\sum_k |\langle \tilde x_k x_k \rangle_0|`, shape (..., C).
+
+    Where no generator squares to -1 this is the scalar part of :math:`\tilde x x` itself. Otherwise a grade may
+    have a negative square, and the absolute value is taken grade by grade.
+    """
+    if algebra.q == 0:
+        return F.inner_product(x, x, algebra)
+    parts = [F.grade_project(x, [grade], algebra) for grade in range(algebra.dim + 1)]
+    squares = [F.inner_product(part, part, algebra).abs() for part in parts]
+    return torch.stack(squares).sum(0)
+
+
+class EquivariantLayerNorm(nn.Module):
+    r"""Scale multivectors to unit mean square over channels, and layer-normalise scalars.
+
+    .. math:: y_c = g\, x_c / \sqrt{\max(\tfrac{1}{C} \sum_{c'} |x_{c'}|^2, \epsilon)}
+
+    There are no learnable parameters and no mean is subtracted from multivectors.
+
+    Parameters
+    ----------
+    algebra : Algebra
+        Algebra of the multivectors.
+    epsilon : float
+        Smallest mean square divided by; below it no gradient flows through the square.
+    gain : float
+        Target scale.
+
+    Notes
+    -----
+    Pin-equivariant, since the square is invariant. Brehmer et al. 2023, section 3.2.
+    """
+
+    def __init__(self, algebra: Algebra, epsilon: float = 0.01, gain: float = 1.0) -> None:
+        super().__init__()
+        if not epsilon > 0:
+            raise ConfigError(f"epsilon is {epsilon!r}; give a positive number")
+        self.algebra, self.epsilon, self.gain = algebra, epsilon, gain
+
+    def forward(self, multivectors: Tensor, scalars: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Normalise (..., C, B) multivectors and (..., S) scalars."""
+        square = invariant_square(_at_least_single(multivectors), self.algebra).mean(-1)
+        factor = (self.gain * square.clamp_min(self.epsilon).rsqrt()).to(multivectors.dtype)
+        outputs = multivectors * factor[..., None, None]
+        if scalars is None:
+            return outputs, None
+        return outputs, nn.functional.layer_norm(scalars, scalars.shape[-1:])
+
+    def extra_repr(self) -> str:
+        """Describe the layer for ``repr``."""
+        return f"algebra={self.algebra}, epsilon={self.epsilon}, gain={self.gain}"
+
+
+def _at_least_single(x: Tensor) -> Tensor:
+    # Squares of half-precision numbers overflow or vanish long before the numbers do.
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -1,0 +1,5 @@
+"""The operators: native kernels with their fakes, derivatives and torch registrations."""
+
+from cliffnet.ops._backend import active_backend as active_backend
+from cliffnet.ops._backend import build_info as build_info
+from cliffnet.ops._bilinear import bilinear as bilinear

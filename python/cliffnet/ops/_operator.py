@@ -1,0 +1,202 @@
+"""One base for every operator: its fake, its autograd forms, its transforms and its registration.
+
+An operator takes tensors, then integers, and returns one tensor. From its derivative rules this base makes
+
+* the registration with ``torch.library`` (fake, autograd, vmap, autocast), which compiled graphs and unusual tensors use;
+* an ``autograd.Function`` with ``setup_context``, ``vmap`` and ``jvp``, which ``torch.func`` uses;
+* an old-style ``autograd.Function``, the fastest form for plain eager tensors;
+
+and a router that picks among them. Three forms are needed because no single one is right everywhere: the registered
+form gives zero tangents in forward mode, a Function with ``jvp`` is refused by ``torch.compile``, and one without it
+gives wrong gradients for ``compile(func.grad(f))``.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from cliffnet.errors import CliffnetInternalError
+from cliffnet.ops._backend import active_backend
+
+_functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
+_is_legacy_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
+_dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
+_function_modes: Callable[[], int] = torch._C._len_torch_function_stack
+_is_compiling: Callable[[], bool] = torch.compiler.is_compiling
+_is_autocasting: Callable[[], bool] = torch.is_autocast_enabled
+_grad_enabled: Callable[[], bool] = torch.is_grad_enabled
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+Gradients = tuple[Tensor | None, ...]
+
+
+class Operator(ABC):
+    """A differentiable operator ``cliffnet::name``.
+
+    Attributes
+    ----------
+    name : str
+        Name in the namespace ``cliffnet``.
+    schema : str
+        Schema without the name: tensors first, then integers.
+    tensors : int
+        Number of tensor arguments.
+    """
+
+    name: str
+    schema: str
+    tensors: int
+
+    def __init__(self) -> None:
+        self._library = torch.library.Library("cliffnet", "FRAGMENT")
+        self._native = active_backend() == "rust"
+        if not self._native:
+            self._library.define(f"{self.name}{self.schema}")
+            self._library.impl(self.name, self.reference, "CPU")
+        for device in ("CUDA", "XPU", "MPS"):
+            self._library.impl(self.name, self._fallback, device)
+        self.raw: Callable[..., Tensor] = getattr(torch.ops.cliffnet, self.name).default
+        self._eager = _eager_function(self)
+        self._functional = _functional_function(self)
+        self._register()
+
+    @abstractmethod
+    def fake(self, *arguments: Any) -> Tensor:
+        """Return an empty tensor with the shape, dtype and strides of the result."""
+
+    @abstractmethod
+    def reference(self, *arguments: Any) -> Tensor:
+        """Return the result in plain torch."""
+
+    @abstractmethod
+    def gradients(self, cotangent: Tensor, arguments: tuple[Any, ...], needed: tuple[bool, ...]) -> Gradients:
+        """Return the gradient of each tensor argument, or None where it is not needed."""
+
+    @abstractmethod
+    def tangent(self, tangents: Gradients, arguments: tuple[Any, ...]) -> Tensor:
+        """Return the tangent of the result; at least one tangent is given."""
+
+    @abstractmethod
+    def batched(self, batch_axes: tuple[int | None, ...], arguments: tuple[Any, ...]) -> tuple[Tensor, int]:
+        """Return the result for arguments with a batch axis, and where the result has it."""
+
+    def _fallback(self, *arguments: Any) -> Tensor:
+        """Run the reference on a device without a kernel, and say so once."""
+        from cliffnet._log import warn_once  # noqa: PLC0415
+
+        warn_once(f"cliffnet has no {arguments[0].device.type} kernels; the slower reference backend is used there")
+        return self.reference(*arguments)
+
+    def _register(self) -> None:
+        name = f"cliffnet::{self.name}"
+
+        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+            return _backward(self, context, cotangent)
+
+        def setup(context: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+            context.save_for_backward(*inputs[: self.tensors])
+            context.constants = inputs[self.tensors :]
+
+        def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
+            return self.batched(batch_axes, arguments)
+
+        torch.library.register_fake(name, self.fake, lib=self._library)
+        torch.library.register_autograd(name, backward, setup_context=setup, lib=self._library)
+        torch.library.register_vmap(name, vmap, lib=self._library)
+        for device in ("cpu", "cuda"):
+            torch.library.register_autocast(name, device, torch.float32, lib=self._library)
+
+    def __call__(self, *arguments: Any) -> Tensor:
+        """Run the operator in the form that the surroundings ask for."""
+        if _is_compiling():
+            if _functorch_active():
+                return self.reference(*arguments)
+            return self.raw(*arguments)
+        if _functorch_active():
+            result: Tensor = self._functional.apply(*arguments)
+            return result
+        if _dispatch_modes() or _function_modes() or _is_autocasting(arguments[0].device.type):
+            return self.raw(*arguments)
+        needs_grad = False
+        for tensor in arguments[: self.tensors]:
+            if type(tensor) not in _PLAIN or _is_legacy_batched(tensor):
+                return self.raw(*arguments)
+            needs_grad = needs_grad or tensor.requires_grad
+        try:
+            if (needs_grad and _grad_enabled()) or forward_ad._current_level >= 0:
+                result = self._eager.apply(*arguments)
+                return result
+            return self.raw(*arguments)
+        except RuntimeError as error:
+            raise _translated(error) from None
+
+
+def _translated(error: RuntimeError) -> RuntimeError:
+    """Return the error to raise for an error of native code: a defect of ours gets its own class."""
+    message = str(error)
+    if "cliffnet internal error" in message:
+        return CliffnetInternalError(message.splitlines()[0] + "; please report this")
+    return error
+
+
+def _backward(operator: Operator, context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+    needed = tuple(context.needs_input_grad[: operator.tensors])
+    gradients = operator.gradients(cotangent, (*context.saved_tensors, *context.constants), needed)
+    return (*gradients, *(None for _ in context.constants))
+
+
+def _jvp(operator: Operator, context: Any, *tangents: Tensor | None) -> Tensor:
+    return operator.tangent(tangents[: operator.tensors], (*context.saved_tensors, *context.constants))
+
+
+def _eager_function(operator: Operator) -> Any:
+    class Eager(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, *arguments: Any) -> Tensor:
+            tensors = arguments[: operator.tensors]
+            context.save_for_backward(*tensors)
+            context.save_for_forward(*tensors)
+            context.constants = arguments[operator.tensors :]
+            return operator.raw(*arguments)
+
+        @staticmethod
+        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+            return _backward(operator, context, cotangent)
+
+        @staticmethod
+        def jvp(context: Any, *tangents: Tensor | None) -> Tensor:  # type: ignore[override]
+            return _jvp(operator, context, *tangents)
+
+    return Eager
+
+
+def _functional_function(operator: Operator) -> Any:
+    class Functional(torch.autograd.Function):
+        @staticmethod
+        def forward(*arguments: Any) -> Tensor:
+            return operator.raw(*arguments)
+
+        @staticmethod
+        def setup_context(context: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+            tensors = inputs[: operator.tensors]
+            context.save_for_backward(*tensors)
+            context.save_for_forward(*tensors)
+            context.constants = inputs[operator.tensors :]
+
+        @staticmethod
+        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+            return _backward(operator, context, cotangent)
+
+        @staticmethod
+        def jvp(context: Any, *tangents: Tensor | None) -> Tensor:  # type: ignore[override]
+            return _jvp(operator, context, *tangents)
+
+        @staticmethod
+        def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:  # type: ignore[override]
+            return operator.batched(batch_axes, arguments)
+
+    return Functional

@@ -1,0 +1,1 @@
+"""One module per task; the table of them is in ``cliffnet.training._task``."""

@@ -1,0 +1,9 @@
+//! Tests of the algebra crate against definitions that share no code with it.
+
+mod basis;
+mod blades;
+mod duals;
+mod equivariant;
+mod metric;
+mod naive;
+mod products;

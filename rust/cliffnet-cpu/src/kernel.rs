@@ -1,0 +1,149 @@
+//! The term interpreter: one pass over the terms for a group of lanes held in registers.
+
+use crate::isa::Isa;
+use crate::lanes::{Lanes, Portable};
+use crate::program::Program;
+
+/// Blade planes to read: blade `b` of lane `l` is at `start + b * stride + l`.
+#[derive(Clone, Copy)]
+pub(crate) struct Planes<T> {
+    pub(crate) start: *const T,
+    pub(crate) stride: isize,
+}
+
+/// Blade planes to write: blade `b` of lane `l` is at `start + b * stride + l`.
+#[derive(Clone, Copy)]
+pub(crate) struct PlanesMut<T> {
+    pub(crate) start: *mut T,
+    pub(crate) stride: isize,
+}
+
+/// Runs all terms of a program on the first lanes of three sets of planes.
+pub(crate) type TermKernel<T> = unsafe fn(&Program, Planes<T>, Planes<T>, PlanesMut<T>);
+
+/// A type the arithmetic is done in.
+pub(crate) trait Compute: Copy + Default + 'static {
+    /// Lanes of one tile: 256 bytes of each blade.
+    const TILE: usize;
+
+    /// The kernel for `lanes <= TILE` lanes. It touches whole vectors, at most `TILE` lanes.
+    fn term_kernel(isa: Isa, lanes: usize) -> TermKernel<Self>;
+
+    /// Rounds a coefficient.
+    fn from_f64(value: f64) -> Self;
+}
+
+/// Runs the terms on `COUNT` vectors of lanes.
+///
+/// # Safety
+/// The instruction set of `V` is available; for every blade the planes are valid for `COUNT * V::WIDTH` lanes.
+#[inline(always)]
+unsafe fn run_terms<V, const COUNT: usize>(
+    program: &Program,
+    left: Planes<V::Scalar>,
+    right: Planes<V::Scalar>,
+    out: PlanesMut<V::Scalar>,
+) where
+    V: Lanes,
+    V::Scalar: Compute,
+{
+    for (blade, row) in program.rows().iter().enumerate() {
+        // SAFETY: blade indices of a program are below the operand sizes, and the caller vouches for the planes.
+        unsafe {
+            let mut sums = [V::splat(V::Scalar::default()); COUNT];
+            for pair in program.pairs(&row.plus) {
+                let a = left.start.offset(pair.left as isize * left.stride);
+                let b = right.start.offset(pair.right as isize * right.stride);
+                for (index, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(a.add(index * V::WIDTH)).add_product(V::load(b.add(index * V::WIDTH)), *sum);
+                }
+            }
+            for pair in program.pairs(&row.minus) {
+                let a = left.start.offset(pair.left as isize * left.stride);
+                let b = right.start.offset(pair.right as isize * right.stride);
+                for (index, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(a.add(index * V::WIDTH)).subtract_product(V::load(b.add(index * V::WIDTH)), *sum);
+                }
+            }
+            for (pair, coefficient) in program.pairs(&row.scaled).iter().zip(program.coefficients(&row.scaled)) {
+                let a = left.start.offset(pair.left as isize * left.stride);
+                let b = right.start.offset(pair.right as isize * right.stride);
+                let scale = V::splat(V::Scalar::from_f64(*coefficient));
+                for (index, sum) in sums.iter_mut().enumerate() {
+                    let scaled = scale.multiply(V::load(a.add(index * V::WIDTH)));
+                    *sum = scaled.add_product(V::load(b.add(index * V::WIDTH)), *sum);
+                }
+            }
+            let target = out.start.offset(blade as isize * out.stride);
+            for (index, sum) in sums.into_iter().enumerate() {
+                sum.store(target.add(index * V::WIDTH));
+            }
+        }
+    }
+}
+
+/// Picks the smallest number of vectors that covers `lanes`.
+macro_rules! by_count {
+    ($function:ident, $vector:ty, $lanes:expr) => {
+        match $lanes.div_ceil(<$vector as Lanes>::WIDTH) {
+            0 | 1 => $function::<$vector, 1>,
+            2 => $function::<$vector, 2>,
+            3 | 4 => $function::<$vector, 4>,
+            5..=8 => $function::<$vector, 8>,
+            _ => $function::<$vector, 16>,
+        }
+    };
+}
+
+/// [`run_terms`] compiled for an instruction set.
+macro_rules! compiled {
+    ($name:ident, $features:literal) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name<V, const COUNT: usize>(
+            program: &Program,
+            left: Planes<V::Scalar>,
+            right: Planes<V::Scalar>,
+            out: PlanesMut<V::Scalar>,
+        ) where
+            V: Lanes,
+            V::Scalar: Compute,
+        {
+            // SAFETY: the contract is that of run_terms, passed on.
+            unsafe { run_terms::<V, COUNT>(program, left, right, out) }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+compiled!(terms_avx512, "avx512f,avx2,fma");
+#[cfg(target_arch = "x86_64")]
+compiled!(terms_avx2, "avx2,fma");
+#[cfg(target_arch = "aarch64")]
+compiled!(terms_neon, "neon");
+
+macro_rules! compute {
+    ($scalar:ty, $tile:literal, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident) => {
+        impl Compute for $scalar {
+            const TILE: usize = $tile;
+
+            fn term_kernel(isa: Isa, lanes: usize) -> TermKernel<Self> {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => by_count!(terms_avx512, std::arch::x86_64::$avx512, lanes),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => by_count!(terms_avx2, std::arch::x86_64::$avx2, lanes),
+                    #[cfg(target_arch = "aarch64")]
+                    Isa::Neon => by_count!(terms_neon, std::arch::aarch64::$neon, lanes),
+                    _ => by_count!(run_terms, Portable<$scalar, $portable>, lanes),
+                }
+            }
+
+            fn from_f64(value: f64) -> Self {
+                value as Self
+            }
+        }
+    };
+}
+
+compute!(f32, 64, 4, __m256, __m512, float32x4_t);
+compute!(f64, 32, 2, __m256d, __m512d, float64x2_t);

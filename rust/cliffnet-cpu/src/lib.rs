@@ -1,0 +1,27 @@
+//! Executes a plan on strided CPU buffers.
+//!
+//! For every lane (one multivector of the flattened leading axes) and every output blade `k`
+//!
+//! ```text
+//! out[k] = sum over terms (k, i, j, c) of c * left[i] * right[j]
+//! ```
+//!
+//! A tile of lanes is brought to blade-by-lane order (in place when the tensor already is blade-major),
+//! the terms run over vectors of lanes, and the tile is written back in the order of the output tensor.
+//! Lanes never mix, so results do not depend on how tiles are spread over threads.
+
+mod dtype;
+mod execute;
+mod geometry;
+mod isa;
+mod kernel;
+mod lanes;
+mod pack;
+mod program;
+mod scratch;
+
+pub use dtype::DType;
+pub use execute::{Buffers, execute, tile_lanes};
+pub use geometry::{Axis, Geometry};
+pub use isa::{Isa, IsaError, selected_isa};
+pub use program::Program;

@@ -1,0 +1,25 @@
+//! Per-thread working memory for tiles.
+
+use std::cell::RefCell;
+
+/// A cache line, so that buffers start on one.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+thread_local! {
+    static BUFFER: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls `body` with `bytes` of 64-byte aligned, initialised memory, reused between calls of a thread.
+///
+/// The contents are whatever an earlier call left there. `body` must not call this function again.
+pub(crate) fn with_scratch<R>(bytes: usize, body: impl FnOnce(*mut u8) -> R) -> R {
+    BUFFER.with_borrow_mut(|buffer| {
+        let lines = bytes.div_ceil(size_of::<Line>());
+        if buffer.len() < lines {
+            buffer.resize(lines, Line([0; 64]));
+        }
+        body(buffer.as_mut_ptr().cast())
+    })
+}

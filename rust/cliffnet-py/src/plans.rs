@@ -1,0 +1,111 @@
+//! Plans: made from a product or a table of terms, referred to by id.
+
+use std::sync::Arc;
+
+use cliffnet_algebra::ProductKind;
+use cliffnet_plan::{Partition, Plan, PlanId, Term};
+use pyo3::prelude::*;
+
+use crate::failure::{Failure, guarded};
+use crate::tables::{Blades, basis, metric};
+
+/// Columns of a term table: out, left, right, path, coefficient.
+type TermColumns = (Vec<u16>, Vec<u16>, Vec<u16>, Vec<u16>, Vec<f64>);
+
+fn plan(id: i64) -> Result<Arc<Plan>, Failure> {
+    PlanId::from_i64(id)
+        .and_then(cliffnet_plan::get)
+        .ok_or_else(|| Failure::new("CliffnetInternalError", format!("plan {id} does not exist in this process")))
+}
+
+/// Id of the plan of a product between three layouts; `classes` of grades make it weighted.
+#[pyfunction]
+#[pyo3(signature = (kind, squares, left, right, out, classes=None))]
+pub(crate) fn product_plan(
+    kind: &str,
+    squares: Vec<f64>,
+    left: Blades,
+    right: Blades,
+    out: Blades,
+    classes: Option<Vec<Vec<u32>>>,
+) -> PyResult<i64> {
+    guarded(|| {
+        let kind: ProductKind = kind.parse().map_err(|error| Failure::new("CliffnetInternalError", error))?;
+        let metric = metric(squares)?;
+        let partition = classes
+            .map(|classes| Partition::new(metric.dim(), &classes))
+            .transpose()
+            .map_err(|error| Failure::new("PartitionError", error))?;
+        let (left, right, out) = (basis(left)?, basis(right)?, basis(out)?);
+        let plan = Plan::product(kind, &metric, &left, &right, &out, partition.as_ref())
+            .map_err(|error| Failure::new("SignatureError", error))?;
+        Ok(cliffnet_plan::intern(plan).as_i64())
+    })
+}
+
+/// Id of the plan of any sparse bilinear map, from columns out, left, right, path, coefficient.
+#[pyfunction]
+pub(crate) fn plan_from_terms(sizes: (usize, usize, usize), path_count: usize, terms: TermColumns) -> PyResult<i64> {
+    guarded(|| {
+        let (out, left, right, path, coefficients) = terms;
+        let count = out.len();
+        if [left.len(), right.len(), path.len(), coefficients.len()] != [count; 4] {
+            return Err(Failure::new("ShapeError", "the columns of a term table must have one length"));
+        }
+        let terms = (0..count)
+            .map(|i| Term { out: out[i], left: left[i], right: right[i], path: path[i], coefficient: coefficients[i] })
+            .collect();
+        let (left_size, right_size, out_size) = sizes;
+        let plan = Plan::from_terms(left_size, right_size, out_size, path_count, terms)
+            .map_err(|error| Failure::new("ShapeError", error))?;
+        Ok(cliffnet_plan::intern(plan).as_i64())
+    })
+}
+
+/// Columns out, left, right, path, coefficient of a plan.
+#[pyfunction]
+pub(crate) fn plan_terms(id: i64) -> PyResult<TermColumns> {
+    guarded(|| {
+        let plan = plan(id)?;
+        let terms = plan.terms();
+        Ok((
+            terms.iter().map(|term| term.out).collect(),
+            terms.iter().map(|term| term.left).collect(),
+            terms.iter().map(|term| term.right).collect(),
+            terms.iter().map(|term| term.path).collect(),
+            terms.iter().map(|term| term.coefficient).collect(),
+        ))
+    })
+}
+
+/// Blade counts of left, right and output, and the number of weight paths (0 when unweighted).
+#[pyfunction]
+pub(crate) fn plan_sizes(id: i64) -> PyResult<(usize, usize, usize, usize)> {
+    guarded(|| {
+        let plan = plan(id)?;
+        Ok((plan.left_size(), plan.right_size(), plan.out_size(), plan.path_count()))
+    })
+}
+
+/// Reachable (left class, output class, right class) triples of a weighted plan, in the order of its weights.
+#[pyfunction]
+pub(crate) fn plan_paths(id: i64) -> PyResult<Vec<(u16, u16, u16)>> {
+    guarded(|| Ok(plan(id)?.paths().iter().map(|path| (path.left, path.out, path.right)).collect()))
+}
+
+/// Ids of the plans that give the gradients of the left and of the right operand.
+#[pyfunction]
+pub(crate) fn plan_gradients(id: i64) -> PyResult<(i64, i64)> {
+    guarded(|| {
+        PlanId::from_i64(id)
+            .and_then(cliffnet_plan::gradients)
+            .map(|(left, right)| (left.as_i64(), right.as_i64()))
+            .ok_or_else(|| Failure::new("CliffnetInternalError", format!("plan {id} does not exist in this process")))
+    })
+}
+
+/// Hash of a plan's contents in hexadecimal, the same on every platform.
+#[pyfunction]
+pub(crate) fn plan_hash(id: i64) -> PyResult<String> {
+    guarded(|| Ok(format!("{:032x}", plan(id)?.content_hash())))
+}
