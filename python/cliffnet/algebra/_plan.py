@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from cliffnet._graphs import constant_in_graphs
 from cliffnet import _rust
 
 
@@ -27,14 +28,14 @@ class PlanTerms(NamedTuple):
     coefficient: list[float]
 
 
-@torch.compiler.assume_constant_result
+@constant_in_graphs
 @cache
 def plan_sizes(plan: int) -> PlanSizes:
     """Return the sizes of a plan."""
     return PlanSizes(*_rust.plan_sizes(plan))
 
 
-@torch.compiler.assume_constant_result
+@constant_in_graphs
 @cache
 def plan_gradients(plan: int) -> tuple[int, int]:
     """Return the plans of the gradients of the left and the right operand.

@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from cliffnet._graphs import constant_in_graphs
 from cliffnet import _rust
 
 Blades = tuple[list[int], list[float]]
@@ -24,7 +25,7 @@ def register_basis(squares: list[float], blades: Blades) -> int:
     return key
 
 
-@torch.compiler.assume_constant_result
+@constant_in_graphs
 @cache
 def product_plan(basis: int, kind: str) -> int:
     """Return the plan of a product of full multivectors."""
@@ -32,7 +33,7 @@ def product_plan(basis: int, kind: str) -> int:
     return _rust.product_plan(kind, squares, blades, blades, blades)
 
 
-@torch.compiler.assume_constant_result
+@constant_in_graphs
 @cache
 def inner_product_plan(basis: int) -> int:
     """Return the plan of ``<reverse(a) b>_0``, with a single output component."""
@@ -59,7 +60,7 @@ def blade_squares(basis: int) -> tuple[float, ...]:
     return tuple(result)
 
 
-@torch.compiler.assume_constant_result
+@constant_in_graphs
 @cache
 def involution_signs(basis: int, name: str) -> tuple[float, ...]:
     """Return the sign of every blade under an involution."""
@@ -68,7 +69,7 @@ def involution_signs(basis: int, name: str) -> tuple[float, ...]:
     return tuple(by_grade[mask.bit_count()] for mask in masks)
 
 
-@torch.compiler.assume_constant_result
+@constant_in_graphs
 @cache
 def blade_map(basis: int, name: str) -> tuple[Entry, ...]:
     """Return a dual as entries ``(out, in, coefficient)``; blades that map to zero have none."""

@@ -4,12 +4,13 @@
 from another slot, so they are plans too and derivatives of any order need no further kernel.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cliffnet import reference
+from cliffnet import _rust, reference
 from cliffnet.algebra import plan_gradients, plan_sizes
 from cliffnet.ops._operator import Gradients, Operator
 
@@ -22,6 +23,10 @@ class _Bilinear(Operator):
     name = "bilinear"
     schema = "(Tensor left, Tensor right, int plan) -> Tensor"
     tensors = 2
+    arity = 3
+
+    def direct(self) -> Callable[..., Tensor]:
+        return _rust.bilinear_direct
 
     def fake(self, left: Tensor, right: Tensor, plan: int) -> Tensor:  # type: ignore[override]
         leading = torch.broadcast_shapes(left.shape[:-1], right.shape[:-1])

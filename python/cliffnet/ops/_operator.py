@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from cliffnet.errors import CliffnetInternalError
+from cliffnet import _rust
+from cliffnet.errors import CliffnetInternalError, ShapeError
 from cliffnet.ops._backend import active_backend
 
 _functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -27,7 +28,8 @@ _is_legacy_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_bat
 _dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
 _function_modes: Callable[[], int] = torch._C._len_torch_function_stack
 _is_compiling: Callable[[], bool] = torch.compiler.is_compiling
-_is_autocasting: Callable[[], bool] = torch.is_autocast_enabled
+_is_autocasting: Callable[[], bool] = torch._C._is_any_autocast_enabled
+_is_profiling: Callable[[], bool] = torch._C._autograd._profiler_enabled
 _grad_enabled: Callable[[], bool] = torch.is_grad_enabled
 _PLAIN = (Tensor, torch.nn.Parameter)
 
@@ -45,24 +47,35 @@ class Operator(ABC):
         Schema without the name: tensors first, then integers.
     tensors : int
         Number of tensor arguments.
+    arity : int
+        Number of all arguments.
     """
 
     name: str
     schema: str
     tensors: int
+    arity: int
 
     def __init__(self) -> None:
         self._library = torch.library.Library("cliffnet", "FRAGMENT")
         self._native = active_backend() == "rust"
-        if not self._native:
-            self._library.define(f"{self.name}{self.schema}")
-            self._library.impl(self.name, self.reference, "CPU")
-        for device in ("CUDA", "XPU", "MPS"):
-            self._library.impl(self.name, self._fallback, device)
+        kernel_name = f"{self.name}_kernel"
+        for name in (self.name, kernel_name):
+            if not self._native:
+                self._library.define(f"{name}{self.schema}")
+                self._library.impl(name, self.reference, "CPU")
+            for device in ("CUDA", "XPU", "MPS"):
+                self._library.impl(name, self._fallback, device)
         self.raw: Callable[..., Tensor] = getattr(torch.ops.cliffnet, self.name).default
+        self._kernel: Callable[..., Tensor] = getattr(torch.ops.cliffnet, kernel_name).default
+        self._direct = self.direct() if self._native and _rust.has_direct_calls() else None
         self._eager = _eager_function(self)
         self._functional = _functional_function(self)
         self._register()
+
+    def direct(self) -> Callable[..., Tensor] | None:
+        """Return the kernel as a function of plain CPU tensors that skips the dispatcher, if there is one."""
+        return None
 
     @abstractmethod
     def fake(self, *arguments: Any) -> Tensor:
@@ -119,18 +132,34 @@ class Operator(ABC):
         if _functorch_active():
             result: Tensor = self._functional.apply(*arguments)
             return result
-        if _dispatch_modes() or _function_modes() or _is_autocasting(arguments[0].device.type):
+        if _dispatch_modes() or _function_modes() or _is_autocasting():
             return self.raw(*arguments)
         needs_grad = False
+        direct = None if _is_profiling() else self._direct
         for tensor in arguments[: self.tensors]:
-            if type(tensor) not in _PLAIN or _is_legacy_batched(tensor):
+            if type(tensor) not in _PLAIN:
                 return self.raw(*arguments)
-            needs_grad = needs_grad or tensor.requires_grad
+            if tensor.requires_grad:
+                needs_grad = True
+            if tensor.is_neg():
+                direct = None
+        if (needs_grad and _grad_enabled()) or forward_ad._current_level >= 0:
+            if any(map(_is_legacy_batched, arguments[: self.tensors])):
+                return self.raw(*arguments)
+            result = self._eager.apply(direct, *arguments)
+            return result
+        if direct is not None:
+            try:
+                return direct(*arguments)
+            except ShapeError:
+                # a tensor of another device or without memory of its own: the dispatcher knows what to do
+                pass
+        return self._dispatched(*arguments)
+
+    def _dispatched(self, *arguments: Any) -> Tensor:
+        """Run the kernel through the dispatcher, without recording derivatives."""
         try:
-            if (needs_grad and _grad_enabled()) or forward_ad._current_level >= 0:
-                result = self._eager.apply(*arguments)
-                return result
-            return self.raw(*arguments)
+            return self._kernel(*arguments)
         except RuntimeError as error:
             raise _translated(error) from None
 
@@ -144,7 +173,7 @@ def _translated(error: RuntimeError) -> RuntimeError:
 
 
 def _backward(operator: Operator, context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-    needed = tuple(context.needs_input_grad[: operator.tensors])
+    needed = tuple(context.needs_input_grad[-operator.arity :][: operator.tensors])
     gradients = operator.gradients(cotangent, (*context.saved_tensors, *context.constants), needed)
     return (*gradients, *(None for _ in context.constants))
 
@@ -156,19 +185,24 @@ def _jvp(operator: Operator, context: Any, *tangents: Tensor | None) -> Tensor:
 def _eager_function(operator: Operator) -> Any:
     class Eager(torch.autograd.Function):
         @staticmethod
-        def forward(context: Any, *arguments: Any) -> Tensor:
+        def forward(context: Any, direct: Callable[..., Tensor] | None, *arguments: Any) -> Tensor:
             tensors = arguments[: operator.tensors]
             context.save_for_backward(*tensors)
             context.save_for_forward(*tensors)
             context.constants = arguments[operator.tensors :]
-            return operator.raw(*arguments)
+            if direct is not None:
+                try:
+                    return direct(*arguments)
+                except ShapeError:
+                    pass
+            return operator._dispatched(*arguments)
 
         @staticmethod
         def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-            return _backward(operator, context, cotangent)
+            return None, *_backward(operator, context, cotangent)
 
         @staticmethod
-        def jvp(context: Any, *tangents: Tensor | None) -> Tensor:  # type: ignore[override]
+        def jvp(context: Any, direct: None, *tangents: Tensor | None) -> Tensor:  # type: ignore[override]
             return _jvp(operator, context, *tangents)
 
     return Eager

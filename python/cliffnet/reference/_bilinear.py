@@ -5,6 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from cliffnet._graphs import constant_in_graphs
 from cliffnet.algebra import plan_sizes, plan_terms
 
 _HALF = (torch.bfloat16, torch.float16)
@@ -25,7 +26,7 @@ def _make_tables(plan: int, dtype: torch.dtype, device: torch.device) -> _Tables
 _cached_tables = cache(_make_tables)
 
 
-@torch.compiler.assume_constant_result
+@constant_in_graphs
 def _tables(plan: int, dtype: torch.dtype, device: torch.device) -> _Tables:
     """Return the terms as tensors; kept between calls except where a mode would leave its own kind of tensor behind."""
     if torch._C._len_torch_dispatch_stack() or torch._C._are_functorch_transforms_active():

@@ -143,7 +143,8 @@ def evaluate_run(
             raise TaskError(unknown("evaluation set", name, task.eval_sets))
     place = choose_device(device or config.device)
     weights, step = load_best(folder)
-    model = task.build(config.model, config.model_options)
+    with torch.random.fork_rng([]):  # initial weights are drawn, and replaced at once
+        model = task.build(config.model, config.model_options)
     load_weights(model, weights, folder)
     model.to(place, config.torch_dtype)
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cliffnet.data.storage import require, write_atomically
+from cliffnet.data.storage import write_atomically
 from cliffnet.errors import CheckpointError
+from cliffnet.training._events import EventFile
 
 CSV_FILE = "metrics.csv"
 _TRAIN_COLUMNS = ("learning_rate", "gradient_norm", "steps_per_second", "seconds")
@@ -37,9 +38,7 @@ class MetricsLog:
         write_atomically(self._path, text.getvalue().encode())
         self._file = self._path.open("a", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(self._file, self._columns, lineterminator="\n")
-        self._board = require("torch.utils.tensorboard").SummaryWriter(
-            str(folder / "tensorboard"), purge_step=step + 1 if step else None
-        )
+        self._board = EventFile(folder / "tensorboard", step)
 
     def write(self, step: int, set_name: str, values: Mapping[str, float]) -> None:
         """Write one row.
@@ -55,8 +54,7 @@ class MetricsLog:
         """
         self._writer.writerow({"step": step, "set": set_name, **{key: f"{value:.9g}" for key, value in values.items()}})
         self._file.flush()
-        for key, value in values.items():
-            self._board.add_scalar(f"{set_name}/{key}", value, step)
+        self._board.write(step, {f"{set_name}/{key}": value for key, value in values.items()})
 
     def close(self) -> None:
         """Flush both files."""

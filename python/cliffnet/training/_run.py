@@ -13,7 +13,7 @@ from cliffnet.training._progress import Reporter
 from cliffnet.training._task import check_model, get_task
 from cliffnet.training._trainer import Trainer
 
-_PACKAGES = ("numpy", "safetensors.torch", "matplotlib.figure", "torch.utils.tensorboard")
+_PACKAGES = ("numpy", "safetensors.torch", "matplotlib.figure", "tensorboard.summary.writer.record_writer")
 
 
 def start_run(config: RunConfig, folder: Path, overwrite: bool = False, reporter: Reporter | None = None) -> RunResults:

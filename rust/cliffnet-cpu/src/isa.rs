@@ -95,17 +95,16 @@ impl FromStr for Isa {
 ///
 /// # Errors
 /// When `CLIFFNET_ISA` names an unknown or unavailable instruction set.
-pub fn selected_isa() -> Result<Isa, IsaError> {
+pub fn selected_isa() -> Result<Isa, &'static IsaError> {
     static SELECTED: OnceLock<Result<Isa, IsaError>> = OnceLock::new();
-    SELECTED
-        .get_or_init(|| match std::env::var("CLIFFNET_ISA") {
-            Ok(name) if !name.is_empty() => {
-                let isa: Isa = name.parse()?;
-                if isa.is_available() { Ok(isa) } else { Err(IsaError::Unavailable(isa)) }
-            }
-            _ => Ok(Isa::detect()),
-        })
-        .clone()
+    let selected = SELECTED.get_or_init(|| match std::env::var("CLIFFNET_ISA") {
+        Ok(name) if !name.is_empty() => {
+            let isa: Isa = name.parse()?;
+            if isa.is_available() { Ok(isa) } else { Err(IsaError::Unavailable(isa)) }
+        }
+        _ => Ok(Isa::detect()),
+    });
+    selected.as_ref().copied()
 }
 
 #[cfg(test)]

@@ -38,22 +38,26 @@ fn program(id: i64) -> Result<Arc<Program>, String> {
     Ok(programs[index].get_or_insert(program).clone())
 }
 
+/// Whether axes step through memory without gaps, the innermost by `step`.
+fn steps_densely(sizes: &[i64], strides: &[i64], step: i64) -> bool {
+    let mut expected = step;
+    sizes.iter().zip(strides).rev().all(|(&size, &stride)| {
+        let fits = size == 1 || stride == expected;
+        expected *= size;
+        fits
+    })
+}
+
 /// Whether a tensor is stored blade plane by blade plane: contiguous once the last axis is moved to the front.
 ///
 /// Tensors that are contiguous as they stand do not count.
 fn is_blade_major(sizes: &[i64], strides: &[i64]) -> bool {
     let last = sizes.len() - 1;
-    let contiguous_over = |axes: &[usize]| {
-        let mut expected = 1;
-        axes.iter().rev().all(|&axis| {
-            let fits = sizes[axis] == 1 || strides[axis] == expected;
-            expected *= sizes[axis];
-            fits
-        })
-    };
-    let standing: Vec<usize> = (0..=last).collect();
-    let moved: Vec<usize> = std::iter::once(last).chain(0..last).collect();
-    !sizes.contains(&0) && !contiguous_over(&standing) && contiguous_over(&moved)
+    if steps_densely(sizes, strides, 1) || sizes.contains(&0) {
+        return false;
+    }
+    let plane: i64 = sizes[..last].iter().product();
+    (sizes[last] == 1 || strides[last] == plane) && steps_densely(&sizes[..last], &strides[..last], 1)
 }
 
 /// Strides of a new tensor, contiguous or blade-major, as `torch.empty` counts them.
@@ -75,17 +79,19 @@ fn output_strides(sizes: &[i64], blade_major: bool) -> Vec<i64> {
     strides
 }
 
-/// Size of each leading axis after broadcasting.
+/// Size of each leading axis after broadcasting, with room for one more axis.
 fn broadcast(left: &[i64], right: &[i64]) -> Result<Vec<i64>, String> {
     let rank = left.len().max(right.len());
     let size = |sizes: &[i64], axis: usize| (axis + sizes.len()).checked_sub(rank).map_or(1, |index| sizes[index]);
-    (0..rank)
-        .map(|axis| match (size(left, axis), size(right, axis)) {
-            (a, b) if a == b || b == 1 => Ok(a),
-            (1, b) => Ok(b),
-            _ => Err(format!("leading shapes {left:?} and {right:?} do not broadcast")),
-        })
-        .collect()
+    let mut leading = Vec::with_capacity(rank + 1);
+    for axis in 0..rank {
+        leading.push(match (size(left, axis), size(right, axis)) {
+            (a, b) if a == b || b == 1 => a,
+            (1, b) => b,
+            _ => return Err(format!("leading shapes {left:?} and {right:?} do not broadcast")),
+        });
+    }
+    Ok(leading)
 }
 
 /// Stride of `axis` (of `rank` leading axes) in a tensor of given leading sizes: 0 where it broadcasts.
@@ -98,23 +104,55 @@ fn broadcast_stride(sizes: &[i64], strides: &[i64], axis: usize, rank: usize) ->
 }
 
 /// One call, ready to run in chunks.
-struct Job {
+pub(crate) struct Job {
     program: Arc<Program>,
     dtype: DType,
     isa: Isa,
     geometry: Geometry,
     buffers: Buffers,
+    tiles: i64,
+    work_per_tile: i64,
     /// Message of a panic in a chunk.
     panic: Mutex<Option<String>>,
 }
 
+// SAFETY: the pointers in `buffers` lead to tensors that the creator of the job keeps alive; nothing in it is tied to
+// a thread.
+unsafe impl Send for Job {}
+
 impl Job {
+    /// Whether waking other threads costs more than it saves.
+    pub(crate) fn is_small(&self) -> bool {
+        self.tiles == 1 || self.tiles.saturating_mul(self.work_per_tile) < SERIAL_WORK
+    }
+
+    /// Runs the job on the calling thread or, when it is large, on torch's thread pool.
+    ///
+    /// # Errors
+    /// When torch fails to run the loop. A panic in a chunk is raised again here.
+    pub(crate) fn run(mut self, torch: &TorchFunctions) -> Result<(), String> {
+        if self.is_small() {
+            self.run_tiles(0, self.tiles);
+            return Ok(());
+        }
+        let grain = (CHUNK_WORK / self.work_per_tile).max(1);
+        let body: LoopBody = run_chunk;
+        let context = (&raw mut self).cast();
+        // SAFETY: the loop returns only after all chunks have, and the job lives until then.
+        let status = unsafe { (torch.parallel_for)(0, self.tiles, grain, body, context) };
+        match self.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(message) => std::panic::resume_unwind(Box::new(message)),
+            None if status != 0 => Err("torch failed to run a parallel loop".to_owned()),
+            None => Ok(()),
+        }
+    }
+
     /// Runs tiles `begin..end`.
-    fn run(&self, begin: i64, end: i64) {
+    fn run_tiles(&self, begin: i64, end: i64) {
         let tile = tile_lanes(self.dtype);
         let lanes = begin * tile..(end * tile).min(self.geometry.lanes());
-        // SAFETY: `bilinear` checked sizes against the program, took strides and pointers from live tensors that it
-        // holds for the length of the call, and allocated the output itself; chunks are disjoint ranges of lanes.
+        // SAFETY: `prepare` checked sizes against the program, took strides and pointers from tensors that the
+        // caller keeps alive, and allocated the output itself; chunks are disjoint ranges of lanes.
         unsafe { execute(&self.program, self.dtype, self.isa, &self.geometry, self.buffers, lanes) };
     }
 }
@@ -123,7 +161,7 @@ impl Job {
 unsafe extern "C" fn run_chunk(begin: i64, end: i64, context: *mut c_void) {
     // SAFETY: parallel_for hands back the pointer to the job, which outlives the loop; chunks share it read-only.
     let job = unsafe { &*context.cast::<Job>() };
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.run(begin, end))) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.run_tiles(begin, end))) {
         *job.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic_message(payload.as_ref()));
     }
 }
@@ -137,13 +175,15 @@ pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "panic without a message".to_owned())
 }
 
-/// The product of `left` and `right` by plan `id`, as a new tensor.
-fn bilinear<'t>(
+/// The output of the product of `left` and `right` by plan `id`, and the work that fills it, if there is any.
+///
+/// The job points into all three tensors: they must outlive it.
+pub(crate) fn prepare<'t>(
     torch: &'t TorchFunctions,
     left: &Tensor<'_>,
     right: &Tensor<'_>,
     id: i64,
-) -> Result<Tensor<'t>, String> {
+) -> Result<(Tensor<'t>, Option<Job>), String> {
     let program = program(id)?;
     let (code, dtype) = left.dtype()?;
     if right.dtype()?.0 != code {
@@ -179,7 +219,7 @@ fn bilinear<'t>(
         ],
     }));
     if geometry.lanes() == 0 || program.out_size() == 0 {
-        return Ok(out);
+        return Ok((out, None));
     }
     if !geometry.is_walkable() {
         return Err("more than 64 leading axes".to_owned());
@@ -190,30 +230,14 @@ fn bilinear<'t>(
         out: out.data()?,
         blade_strides: [left_strides[left_sizes.len() - 1], right_strides[right_sizes.len() - 1], strides[rank]],
     };
-    let isa = selected_isa().map_err(|error| error.to_string())?;
-    let job = Job { program, dtype, isa, geometry, buffers, panic: Mutex::new(None) };
-    run_job(torch, job)?;
-    Ok(out)
-}
-
-/// Runs a job on the calling thread or, when it is large, on torch's thread pool.
-fn run_job(torch: &TorchFunctions, mut job: Job) -> Result<(), String> {
-    let tile = tile_lanes(job.dtype);
-    let tiles = (job.geometry.lanes() + tile - 1) / tile;
-    let work_per_tile = tile * (job.program.term_count() + job.program.left_size() + job.program.right_size()) as i64;
-    if tiles == 1 || tiles.saturating_mul(work_per_tile) < SERIAL_WORK {
-        job.run(0, tiles);
-        return Ok(());
+    let isa = selected_isa().map_err(ToString::to_string)?;
+    if [buffers.left, buffers.right, buffers.out.cast_const()].iter().any(|pointer| pointer.is_null()) {
+        return Err("expected tensors with memory".to_owned());
     }
-    let grain = (CHUNK_WORK / work_per_tile).max(1);
-    let body: LoopBody = run_chunk;
-    // SAFETY: the loop returns only after all chunks have, and `job` lives until then.
-    let status = unsafe { (torch.parallel_for)(0, tiles, grain, body, (&raw mut job).cast()) };
-    match job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(message) => std::panic::resume_unwind(Box::new(message)),
-        None if status != 0 => Err("torch failed to run a parallel loop".to_owned()),
-        None => Ok(()),
-    }
+    let tile = tile_lanes(dtype);
+    let work_per_tile = tile * (program.term_count() + program.left_size() + program.right_size()) as i64;
+    let tiles = (geometry.lanes() + tile - 1) / tile;
+    Ok((out, Some(Job { program, dtype, isa, geometry, buffers, tiles, work_per_tile, panic: Mutex::new(None) })))
 }
 
 /// Calls `body` with the arguments of a boxed kernel; errors and panics become torch errors.
@@ -244,7 +268,9 @@ unsafe extern "C-unwind" fn bilinear_kernel(stack: *mut StableValue, _arguments:
             let left = Tensor::from_handle(torch, *stack as TensorHandle);
             let right = Tensor::from_handle(torch, *stack.add(1) as TensorHandle);
             let plan = *stack.add(2) as i64;
-            bilinear(torch, &left, &right, plan).map(Tensor::into_handle)
+            let (out, job) = prepare(torch, &left, &right, plan)?;
+            job.map_or(Ok(()), |job| job.run(torch))?;
+            Ok(out.into_handle())
         });
     }
 }
@@ -262,8 +288,12 @@ unsafe extern "C-unwind" fn probe_kernel(stack: *mut StableValue, _arguments: u6
 }
 
 /// Schema, name and CPU kernel of every operator.
-pub(crate) const OPERATORS: [(&str, &str, BoxedKernel); 2] = [
+///
+/// `bilinear_kernel` is `bilinear` without the derivatives that Python registers for the latter: calling it skips the
+/// Python code in between, which costs several microseconds.
+pub(crate) const OPERATORS: [(&str, &str, BoxedKernel); 3] = [
     ("bilinear", "bilinear(Tensor left, Tensor right, int plan) -> Tensor", bilinear_kernel),
+    ("bilinear_kernel", "bilinear_kernel(Tensor left, Tensor right, int plan) -> Tensor", bilinear_kernel),
     ("internal_error_probe", "internal_error_probe(Tensor input) -> Tensor", probe_kernel),
 ];
 

@@ -3,6 +3,7 @@
 //! Argument conversion and error mapping only; the arithmetic lives in the other crates.
 
 mod bilinear;
+mod direct;
 mod failure;
 mod plans;
 mod tables;
@@ -45,6 +46,8 @@ fn register_operators(torch_cpu_path: &str, c10_path: &str) -> PyResult<()> {
 /// Native part of cliffnet.
 #[pymodule(gil_used = false)]
 mod _rust {
+    #[pymodule_export]
+    use super::direct::{bilinear_direct, has_direct_calls};
     #[pymodule_export]
     use super::plans::{plan_from_terms, plan_gradients, plan_hash, plan_paths, plan_sizes, plan_terms, product_plan};
     #[pymodule_export]

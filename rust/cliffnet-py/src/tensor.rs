@@ -44,7 +44,7 @@ impl<'t> Tensor<'t> {
                 sizes.as_ptr(),
                 strides.as_ptr(),
                 dtype,
-                (torch.device_cpu)(),
+                torch.cpu,
                 0,
                 &raw mut handle,
             )
@@ -95,24 +95,18 @@ impl<'t> Tensor<'t> {
     /// torch's code of the dtype and ours, when the kernels know it and the tensor is on the CPU.
     pub(crate) fn dtype(&self) -> Result<(i32, DType), String> {
         let (mut code, mut device) = (0, 0);
-        // SAFETY: the handle is live, the places for the results are valid, and the constants are plain functions.
-        let (cpu, known) = unsafe {
+        // SAFETY: the handle is live and the places for the results are valid.
+        unsafe {
             check((self.torch.dtype)(self.handle, &raw mut code), "read a dtype")?;
             check((self.torch.device_type)(self.handle, &raw mut device), "read a device")?;
-            let known = [
-                ((self.torch.float32)(), DType::F32),
-                ((self.torch.float64)(), DType::F64),
-                ((self.torch.bfloat16)(), DType::BF16),
-                ((self.torch.float16)(), DType::F16),
-            ];
-            ((self.torch.device_cpu)(), known)
-        };
-        if device != cpu {
+        }
+        if device != self.torch.cpu {
             return Err("expected CPU tensors".to_owned());
         }
-        known
+        self.torch
+            .dtypes
             .into_iter()
-            .find(|(known_code, _)| *known_code == code)
+            .find(|(known, _)| *known == code)
             .map(|(_, dtype)| (code, dtype))
             .ok_or_else(|| "expected a floating dtype: float32, float64, bfloat16 or float16".to_owned())
     }

@@ -6,6 +6,7 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::OnceLock;
 
+use cliffnet_cpu::DType;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 /// `RTLD_NOLOAD` of glibc and musl: find a library that is loaded already.
@@ -31,13 +32,30 @@ macro_rules! torch_functions {
         #[derive(Clone, Copy)]
         pub(crate) struct TorchFunctions {
             $(pub(crate) $field: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+            /// torch's codes of the CPU and of the dtypes the kernels know.
+            pub(crate) cpu: i32,
+            pub(crate) dtypes: [(i32, DType); 4],
+            /// Conversions between tensor handles and Python objects; torch has them from 2.14 on.
+            pub(crate) objects: Option<ObjectFunctions>,
             /// Throws a C++ exception that the dispatcher turns into a Python `RuntimeError`.
             check_fail: unsafe extern "C-unwind" fn(*const c_char, *const c_char, u32, *const c_char),
         }
 
         impl TorchFunctions {
             fn look_up(torch_cpu: &Library, c10: &Library) -> Result<Self, String> {
+                let code = |symbol: &str| {
+                    // SAFETY: the constants are functions without arguments.
+                    unsafe { find::<unsafe extern "C" fn() -> i32>(torch_cpu, symbol).map(|constant| constant()) }
+                };
                 Ok(Self {
+                    cpu: code("aoti_torch_device_type_cpu")?,
+                    dtypes: [
+                        (code("aoti_torch_dtype_float32")?, DType::F32),
+                        (code("aoti_torch_dtype_float64")?, DType::F64),
+                        (code("aoti_torch_dtype_bfloat16")?, DType::BF16),
+                        (code("aoti_torch_dtype_float16")?, DType::F16),
+                    ],
+                    objects: ObjectFunctions::look_up(torch_cpu).ok(),
                     // SAFETY: the signatures are those of torch's stable C header (torch/csrc/inductor/aoti_torch/c/shim.h
                     // and torch/csrc/stable/c/shim.h), which torch keeps for all later versions.
                     $($field: unsafe { *find(torch_cpu, $symbol)? },)*
@@ -47,6 +65,27 @@ macro_rules! torch_functions {
             }
         }
     };
+}
+
+/// Conversions between tensor handles and Python objects; the caller holds the GIL.
+#[derive(Clone, Copy)]
+pub(crate) struct ObjectFunctions {
+    pub(crate) from_object: unsafe extern "C" fn(*mut c_void, *mut TensorHandle) -> Status,
+    pub(crate) to_object: unsafe extern "C" fn(TensorHandle, *mut c_void, *mut *mut c_void) -> Status,
+    pub(crate) has_storage: unsafe extern "C" fn(TensorHandle, *mut bool) -> Status,
+}
+
+impl ObjectFunctions {
+    fn look_up(torch_cpu: &Library) -> Result<Self, String> {
+        // SAFETY: the signatures are those of torch/csrc/stable/c/shim.h.
+        unsafe {
+            Ok(Self {
+                from_object: *find(torch_cpu, "torch_tensor_from_pyobject")?,
+                to_object: *find(torch_cpu, "torch_tensor_to_pyobject")?,
+                has_storage: *find(torch_cpu, "torch_has_storage")?,
+            })
+        }
+    }
 }
 
 torch_functions! {
@@ -64,11 +103,6 @@ torch_functions! {
     empty_strided = "aoti_torch_empty_strided":
         fn(i64, *const i64, *const i64, i32, i32, i32, *mut TensorHandle) -> Status;
     delete_tensor = "aoti_torch_delete_tensor_object": fn(TensorHandle) -> Status;
-    float32 = "aoti_torch_dtype_float32": fn() -> i32;
-    float64 = "aoti_torch_dtype_float64": fn() -> i32;
-    bfloat16 = "aoti_torch_dtype_bfloat16": fn() -> i32;
-    float16 = "aoti_torch_dtype_float16": fn() -> i32;
-    device_cpu = "aoti_torch_device_type_cpu": fn() -> i32;
     parallel_for = "torch_parallel_for": fn(i64, i64, i64, LoopBody, *mut c_void) -> Status;
 }
 

@@ -1,9 +1,9 @@
 """Bodies as multivectors of Cl(3,0,1), and predictions read back from them (spec of GATr's n-body experiment)."""
 
-import torch
 from torch import Tensor
 
 from cliffnet.errors import ShapeError
+from cliffnet.geometry import pga3d
 
 _REGULARISER_WEIGHT = 0.01
 
@@ -30,11 +30,9 @@ def embed_bodies(inputs: Tensor) -> Tensor:
     """
     if inputs.shape[-1:] != (7,):
         raise ShapeError(f"bodies have shape {tuple(inputs.shape)}; expected (..., 7): mass, position, velocity")
-    mass, x, y, z, *_ = inputs.unbind(-1)
-    e01, e02, e03 = (-0.5 * inputs[..., 4:]).unbind(-1)
-    zero = torch.zeros_like(mass)
-    blades = [mass + 1, zero, zero, zero, zero, e01, e02, e03, zero, zero, zero, -z, y, -x, zero + 1, zero]
-    return torch.stack(blades, dim=-1).unsqueeze(-2)
+    mass, position, velocity = inputs.split((1, 3, 3), dim=-1)
+    body = pga3d.embed_scalar(mass) + pga3d.embed_point(position) + pga3d.embed_translation(velocity)
+    return body.unsqueeze(-2)
 
 
 def extract_positions(multivectors: Tensor, scalars: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -57,13 +55,10 @@ def extract_positions(multivectors: Tensor, scalars: Tensor | None = None) -> tu
         Shape ``(...)``. Invariant under E(3).
     """
     point = multivectors[..., 0, :]
-    weight = point[..., 14:15]
-    weight_or_threshold = torch.where(weight.abs() > 1e-3, weight, 1e-3)
-    positions = torch.cat([-point[..., 13:14], point[..., 12:13], -point[..., 11:12]], dim=-1) / weight_or_threshold
-    regulariser = (weight.abs() - 1).square().sum((-1, -2))
+    regulariser = pga3d.point_regularizer(point).square().sum((-1, -2))
     if scalars is not None:
         regulariser = regulariser + scalars.square().sum((-1, -2))
-    return positions, regulariser
+    return pga3d.extract_point(point), regulariser
 
 
 def prediction_loss(positions: Tensor, target: Tensor, regulariser: Tensor) -> Tensor:

@@ -1,0 +1,103 @@
+"""Wrong input: one message, exit code 2, nothing overwritten."""
+
+import pytest
+
+MLP = "train nbody-gravity --model mlp --train-samples 40 --val-samples 10 --eval-samples 10 --steps 3".split()
+
+
+@pytest.fixture
+def run_folder(cliffnet, tmp_path):
+    code, out, err = cliffnet(*MLP, "--run-dir", tmp_path, "--name", "run")
+    assert code == 0, err
+    assert "n/a" in out
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("train nbody-gravty --model gatr", "Did you mean nbody-gravity? Known: nbody-gravity"),
+        ("train nbody-gravity --model transfomer", "Did you mean transformer? Known: gatr, transformer, mlp"),
+        ("train", "give a task (nbody-gravity) or --resume RUN"),
+        ("train nbody-gravity", "give --model; task nbody-gravity has gatr, transformer, mlp"),
+        ("train nbody-gravity --model mlp --heads 3", "has no option --heads"),
+        ("train nbody-gravity --model gatr --steps 0", "steps is 0; it must be positive"),
+        ("train nbody-gravity --model gatr --dtype float16", "expected one of float32, float64"),
+        ("train nbody-gravity --model gatr --device cuda:77", "try --device cpu"),
+        ("train nbody-gravity --model gatr --name a/b", "expected a plain folder name"),
+        ("train nbody-gravity --model gatr --steps many", "invalid int value: 'many'"),
+        ("train nbody-gravity --model gatr --frobnicate", "unrecognized arguments: --frobnicate"),
+        ("train --resume nowhere", "there is no run folder nowhere"),
+        ("eval nowhere", "there is no run folder nowhere"),
+        ("info Cl(3,", "names no algebra"),
+        ("launch", "invalid choice: 'launch'"),
+    ],
+)
+def test_wrong_input(cliffnet, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = cliffnet(*words.split())
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_existing_run_is_left_alone(cliffnet, run_folder):
+    before = {path: path.stat().st_mtime_ns for path in run_folder.rglob("*")}
+    code, _, err = cliffnet(*MLP, "--run-dir", run_folder.parent, "--name", "run")
+    assert code == 2
+    assert "--resume" in err
+    assert "--overwrite" in err
+    assert {path: path.stat().st_mtime_ns for path in run_folder.rglob("*")} == before
+
+
+def test_resume_refuses_other_options_and_takes_its_own(cliffnet, run_folder):
+    code, _, err = cliffnet("train", "--resume", run_folder, "--lr", 0.1)
+    assert code == 2
+    assert "--lr 0.1 cannot be given with --resume; the run has 0.0003" in err
+    code, _, err = cliffnet("train", "--resume", run_folder, "--overwrite")
+    assert code == 2
+    assert cliffnet("train", "nbody-gravity", "--model", "mlp", "--resume", run_folder, "--steps", 3)[0] == 0
+
+
+def test_foreign_and_damaged_runs(cliffnet, run_folder):
+    code, _, err = cliffnet("eval", run_folder, "--set", "object2")
+    assert code == 2
+    assert "Did you mean object?" in err
+    for path in (run_folder / "best.safetensors", run_folder / "checkpoints" / "step-00000003" / "weights.safetensors"):
+        path.write_bytes(b"something else")
+    for words in (("eval", run_folder), ("train", "--resume", run_folder)):
+        code, _, err = cliffnet(*words)
+        assert code == 2
+        assert "cannot be used" in err
+    (run_folder / "config.json").write_text("{}")
+    code, _, err = cliffnet("eval", run_folder)
+    assert code == 2
+    assert "not the configuration of a cliffnet run" in err
+
+
+def test_info_describes_the_installation_and_algebras(cliffnet):
+    code, out, _ = cliffnet("info")
+    assert code == 0
+    for word in ("cliffnet", "torch", "backend", "threads"):
+        assert word in out
+    code, out, _ = cliffnet("info", "Cl(3,0,1)")
+    assert code == 0
+    assert "16 blades" in out
+    assert "e0123" in out
+
+
+def test_help_lists_the_commands(cliffnet):
+    code, out, _ = cliffnet("--help")
+    assert code == 0
+    for command in ("info", "train", "eval", "demo"):
+        assert command in out
+
+
+def test_warnings_are_one_line(cliffnet, tmp_path, monkeypatch):
+    (tmp_path / "blocked").write_text("")
+    monkeypatch.setenv("CLIFFNET_CACHE_DIR", str(tmp_path / "blocked"))
+    monkeypatch.setattr("warnings.filters", [])
+    code, _, err = cliffnet(*MLP, "--run-dir", tmp_path, "--name", "run")
+    assert code == 0
+    assert "cliffnet: warning: generated data could not be cached" in err
