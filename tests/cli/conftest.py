@@ -9,6 +9,7 @@ import torch
 
 from cliffnet.cli import main
 
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.getbasetemp() / "cliffnet-cache"

@@ -34,7 +34,13 @@ def test_train_then_eval(spawn, tmp_path):
     assert code == 0, err
     (run,) = (tmp_path / "runs").iterdir()
     assert run.name.startswith("nbody-gravity-gatr-")
-    for text in ("eval (in distribution)", "e3 (shifted by 200)", "object (5 planets)", "trajectories.png", str(run.name)):
+    for text in (
+        "eval (in distribution)",
+        "e3 (shifted by 200)",
+        "object (5 planets)",
+        "trajectories.png",
+        str(run.name),
+    ):
         assert text in out
     with (run / "metrics.csv").open() as file:
         assert {row["step"] for row in csv.DictReader(file)} >= {"0", "10", "20"}
@@ -58,7 +64,9 @@ def test_signal_saves_and_resume_ends_as_if_nothing_had_happened(spawn, cliffnet
         return  # resuming is the same for both
     assert cliffnet("train", "--resume", tmp_path / "cut")[0] == 0
     assert cliffnet(*options, "--name", "whole")[0] == 0
-    ends = [load_tensors(tmp_path / name / "checkpoints/step-00001200/weights.safetensors")[0] for name in ("cut", "whole")]
+    ends = [
+        load_tensors(tmp_path / name / "checkpoints/step-00001200/weights.safetensors")[0] for name in ("cut", "whole")
+    ]
     assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
@@ -85,7 +93,16 @@ def test_missing_extra_says_what_to_install(spawn, tmp_path):
 def test_demo_prints_the_table_and_where_the_plots_are(cliffnet, tmp_path):
     code, out, err = cliffnet("demo", "--run-dir", tmp_path / "demo", "--scale", 0.002, "--threads", 1)
     assert code == 0, err
-    for text in ("GATr", "Transformer", "MLP", "n/a", "in distribution", "shifted by 200", "5 planets", "comparison.png"):
+    for text in (
+        "GATr",
+        "Transformer",
+        "MLP",
+        "n/a",
+        "in distribution",
+        "shifted by 200",
+        "5 planets",
+        "comparison.png",
+    ):
         assert text in out
     for name in ("comparison.png", "learning_curves.png", "gatr/plots/trajectories.png"):
         assert (tmp_path / "demo" / name).stat().st_size > 1000

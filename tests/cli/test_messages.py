@@ -2,7 +2,10 @@
 
 import pytest
 
-MLP = "train nbody-gravity --model mlp --train-samples 40 --val-samples 10 --eval-samples 10 --steps 3".split()
+MLP = (
+    *("train", "nbody-gravity", "--model", "mlp", "--steps", 3),
+    *("--train-samples", 40, "--val-samples", 10, "--eval-samples", 10),
+)
 
 
 @pytest.fixture

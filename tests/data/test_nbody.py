@@ -88,7 +88,7 @@ def test_orbits_are_circular_up_to_the_noise(systems):
 
 
 def test_place_order_and_orientation_are_random(systems):
-    masses, positions, velocities = systems
+    masses, positions, _ = systems
     star, planets = star_and_planets(masses, positions)
     assert star.std(dim=0).squeeze() == pytest.approx(torch.full((3,), 20.0), rel=0.05)
     assert star.mean(dim=0).abs().max() < 1.5

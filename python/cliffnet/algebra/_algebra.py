@@ -112,7 +112,7 @@ class Algebra:
         self.__dict__.update(fields)
 
     _custom_basis: tuple[str, ...] | None
-    _basis_key: int
+    _basis_key: str
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an Algebra is immutable; cannot set '{name}'")

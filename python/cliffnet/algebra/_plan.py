@@ -1,11 +1,8 @@
 """Plans: products lowered to lists of terms, kept by the native library and named by small integers."""
 
-from functools import cache
 from typing import NamedTuple
 
-import torch
-
-from cliffnet._graphs import constant_in_graphs
+from cliffnet._graphs import kept_constant
 from cliffnet import _rust
 
 
@@ -28,15 +25,13 @@ class PlanTerms(NamedTuple):
     coefficient: list[float]
 
 
-@constant_in_graphs
-@cache
+@kept_constant
 def plan_sizes(plan: int) -> PlanSizes:
     """Return the sizes of a plan."""
     return PlanSizes(*_rust.plan_sizes(plan))
 
 
-@constant_in_graphs
-@cache
+@kept_constant
 def plan_gradients(plan: int) -> tuple[int, int]:
     """Return the plans of the gradients of the left and the right operand.
 

@@ -7,35 +7,31 @@ marked for ``torch.compile``.
 from functools import cache
 from typing import Literal
 
-import torch
-
-from cliffnet._graphs import constant_in_graphs
+from cliffnet._graphs import kept_constant
 from cliffnet import _rust
 
 Blades = tuple[list[int], list[float]]
 Entry = tuple[int, int, float]
 
-_BASES: dict[int, tuple[list[float], Blades]] = {}
+_BASES: dict[str, tuple[list[float], Blades]] = {}
 
 
-def register_basis(squares: list[float], blades: Blades) -> int:
-    """Give a metric and an order of blades a number."""
-    key = len(_BASES)
+def register_basis(squares: list[float], blades: Blades) -> str:
+    """Give a metric and an order of blades a name; a string, since compiled graphs may make integers symbolic."""
+    key = f"basis {len(_BASES)}"
     _BASES[key] = (squares, blades)
     return key
 
 
-@constant_in_graphs
-@cache
-def product_plan(basis: int, kind: str) -> int:
+@kept_constant
+def product_plan(basis: str, kind: str) -> int:
     """Return the plan of a product of full multivectors."""
     squares, blades = _BASES[basis]
     return _rust.product_plan(kind, squares, blades, blades, blades)
 
 
-@constant_in_graphs
-@cache
-def inner_product_plan(basis: int) -> int:
+@kept_constant
+def inner_product_plan(basis: str) -> int:
     """Return the plan of ``<reverse(a) b>_0``, with a single output component."""
     squares, (masks, _) = _BASES[basis]
     reverse = _rust.involution_signs("reverse", len(squares))
@@ -50,7 +46,7 @@ def inner_product_plan(basis: int) -> int:
 
 
 @cache
-def blade_squares(basis: int) -> tuple[float, ...]:
+def blade_squares(basis: str) -> tuple[float, ...]:
     """Return the square of every blade."""
     squares, (masks, signs) = _BASES[basis]
     columns = _rust.plan_terms(_rust.product_plan("scalar_product", squares, (masks, signs), (masks, signs), (masks, signs)))
@@ -60,18 +56,16 @@ def blade_squares(basis: int) -> tuple[float, ...]:
     return tuple(result)
 
 
-@constant_in_graphs
-@cache
-def involution_signs(basis: int, name: str) -> tuple[float, ...]:
+@kept_constant
+def involution_signs(basis: str, name: str) -> tuple[float, ...]:
     """Return the sign of every blade under an involution."""
     squares, (masks, _) = _BASES[basis]
     by_grade = _rust.involution_signs(name, len(squares))
     return tuple(by_grade[mask.bit_count()] for mask in masks)
 
 
-@constant_in_graphs
-@cache
-def blade_map(basis: int, name: str) -> tuple[Entry, ...]:
+@kept_constant
+def blade_map(basis: str, name: str) -> tuple[Entry, ...]:
     """Return a dual as entries ``(out, in, coefficient)``; blades that map to zero have none."""
     squares, blades = _BASES[basis]
     images = _rust.blade_map(name, squares, blades)
@@ -79,7 +73,7 @@ def blade_map(basis: int, name: str) -> tuple[Entry, ...]:
 
 
 @cache
-def equivariant_maps(basis: int, group: Literal["pin", "spin"]) -> tuple[tuple[Entry, ...], ...]:
+def equivariant_maps(basis: str, group: Literal["pin", "spin"]) -> tuple[tuple[Entry, ...], ...]:
     """Return the linear maps that commute with a group."""
     squares, blades = _BASES[basis]
     return tuple(tuple(entries) for entries in _rust.equivariant_maps(squares, blades, group))

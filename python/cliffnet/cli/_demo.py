@@ -44,9 +44,9 @@ class _Entry:
 
 
 _ENTRIES = (
-    _Entry("GATr", "gatr", ModelOptions(channels=8, scalars=32, blocks=4, heads=4), 2000, 1e-3, 165),
-    _Entry("Transformer", "transformer", ModelOptions(channels=128, blocks=4, heads=8), 3000, 1e-3, 60),
-    _Entry("MLP", "mlp", ModelOptions(channels=384, blocks=2), 5000, 1e-3, 30),
+    _Entry("GATr", "gatr", ModelOptions(channels=8, scalars=32, blocks=4, heads=4), 1500, 1e-3, 140),
+    _Entry("Transformer", "transformer", ModelOptions(channels=128, blocks=4, heads=8), 2500, 1e-3, 50),
+    _Entry("MLP", "mlp", ModelOptions(channels=384, blocks=2), 3000, 1e-3, 20),
 )
 
 

@@ -355,12 +355,13 @@ def _network_options(title: str, options: dict[str, Any], names: dict[str, str])
     translation = {**_NETWORK_CHANNELS, "num_blocks": "num_blocks", **names}
     # join_reference belongs to the call; recorded configs carry it along.
     _reject_unknown(title, options, [*translation, "attention", "mlp", "checkpoint_blocks", "join_reference"])
+    attention, mlp = _attention_config(options.get("attention")), _mlp_config(options.get("mlp"))
     _require(title, options, "in_mv_channels", "out_mv_channels", "hidden_mv_channels")
     translated = {ours: options[theirs] for theirs, ours in translation.items() if theirs in options}
     if options.get("checkpoint_blocks"):
         translated["checkpoint"] = ("block",)
-    translated["attention"] = _attention_config(options.get("attention")).replace(dropout_probability=None)
-    translated["mlp"] = _mlp_config(options.get("mlp")).replace(dropout_probability=None)
+    translated["attention"] = attention.replace(dropout_probability=None)
+    translated["mlp"] = mlp.replace(dropout_probability=None)
     return translated
 
 

@@ -110,14 +110,15 @@ class Operator(ABC):
         def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
             return _backward(self, context, cotangent)
 
-        def setup(context: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-            context.save_for_backward(*inputs[: self.tensors])
-            context.constants = inputs[self.tensors :]
+        def setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+            ctx.save_for_backward(*inputs[: self.tensors])
+            ctx.constants = inputs[self.tensors :]
 
         def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
             return self.batched(batch_axes, arguments)
 
-        torch.library.register_fake(name, self.fake, lib=self._library)
+        for operator in (name, f"{name}_kernel"):
+            torch.library.register_fake(operator, self.fake, lib=self._library)
         torch.library.register_autograd(name, backward, setup_context=setup, lib=self._library)
         torch.library.register_vmap(name, vmap, lib=self._library)
         for device in ("cpu", "cuda"):

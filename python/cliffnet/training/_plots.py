@@ -87,7 +87,9 @@ def plot_comparison(
             if value is None:
                 axes.text(place + offset, 0.02, "n/a", ha="center", transform=axes.get_xaxis_transform(), fontsize=8)
     axes.set_xticks(range(len(set_labels)), set_labels)
-    axes.set(ylabel=metric, yscale="log")
+    axes.set(ylabel=metric, yscale="log", xlim=(-0.5, len(set_labels) - 0.5), title="Models compared")
     axes.margins(y=0.1)
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", alpha=0.3)
     axes.legend()
     return save_figure(figure, path)

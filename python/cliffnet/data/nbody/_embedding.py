@@ -30,7 +30,7 @@ def embed_bodies(inputs: Tensor) -> Tensor:
     """
     if inputs.shape[-1:] != (7,):
         raise ShapeError(f"bodies have shape {tuple(inputs.shape)}; expected (..., 7): mass, position, velocity")
-    mass, position, velocity = inputs.split((1, 3, 3), dim=-1)
+    mass, position, velocity = inputs[..., :1], inputs[..., 1:4], inputs[..., 4:]
     body = pga3d.embed_scalar(mass) + pga3d.embed_point(position) + pga3d.embed_translation(velocity)
     return body.unsqueeze(-2)
 

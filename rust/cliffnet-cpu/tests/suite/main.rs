@@ -1,0 +1,9 @@
+//! Tests of the CPU kernels against a plain loop in double precision.
+
+mod exhaustive;
+mod half;
+mod memory;
+mod naive;
+mod nonfinite;
+mod random;
+mod split;
