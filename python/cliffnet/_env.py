@@ -15,8 +15,12 @@ class Variable(NamedTuple):
     meaning: str
 
 
-BACKEND = Variable("CLIFFNET_BACKEND", "", "which backend runs the operators: reference, rust or cuda (default: the best)")
-ISA = Variable("CLIFFNET_ISA", "", "instruction set of the CPU kernels: scalar, avx2, avx512 or neon (default: detected)")
+BACKEND = Variable(
+    "CLIFFNET_BACKEND", "", "which backend runs the operators: reference, rust or cuda (default: the best)"
+)
+ISA = Variable(
+    "CLIFFNET_ISA", "", "instruction set of the CPU kernels: scalar, avx2, avx512 or neon (default: detected)"
+)
 CACHE_DIR = Variable("CLIFFNET_CACHE_DIR", "", "folder for generated data (default: the cache folder of the user)")
 
 VARIABLES = (BACKEND, ISA, CACHE_DIR)

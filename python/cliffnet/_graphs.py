@@ -2,13 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def constant_in_graphs(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+def constant_in_graphs(function: _Function) -> _Function:
     """Make ``torch.compile`` call the function while tracing and keep its result.
 
     What ``torch.compiler.assume_constant_result`` does, without importing the compiler (about a second) to do it.
@@ -17,14 +16,14 @@ def constant_in_graphs(function: Callable[_Arguments, _Result]) -> Callable[_Arg
     return function
 
 
-def kept_constant(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Keep the results of a function of hashable positional arguments, and take them as constants in graphs."""
+def kept_constant(function: _Function) -> _Function:
+    """Keep the results of a function of hashable arguments, and take them as constants in graphs."""
     keep = functools.cache(function)
 
     # the compiler cannot look into functools.cache, so the mark goes on a plain function around it
     @constant_in_graphs
     @functools.wraps(function)
-    def look_up(*arguments: _Arguments.args, **keywords: _Arguments.kwargs) -> _Result:
-        return keep(*arguments, **keywords)
+    def look_up(*arguments: Any) -> Any:
+        return keep(*arguments)
 
-    return look_up
+    return cast("_Function", look_up)

@@ -12,14 +12,14 @@ Streams = tuple[Tensor, Tensor | None]
 
 
 def random_unit_vectors(algebra: Algebra, count: int, generator: torch.Generator) -> Tensor:
-    """Vectors that square to 1 or -1, with any null part; in Cl(3,0,1) unit planes, off the origin. Shape (count, B)."""
+    """Vectors that square to 1 or -1, with any null part; in Cl(3,0,1) unit planes, off the origin."""
     metric = torch.tensor(algebra.metric, dtype=torch.float64)
     found = []
     while len(found) < count:
         vector = torch.randn(algebra.dim, dtype=torch.float64, generator=generator)
         square = (metric * vector**2).sum()
         # Nearly null vectors are boosts that drown everything in rounding.
-        if square.abs() > 0.5 * (metric != 0) @ vector**2:
+        if square.abs() > 0.5 * (metric != 0).double() @ vector**2:
             found.append(vector / square.abs().sqrt())
     vectors = torch.zeros(count, algebra.num_blades, dtype=torch.float64)
     vectors[:, algebra.grade_slice(1)] = torch.stack(found)
@@ -44,7 +44,7 @@ def assert_equivariant(
     tolerance: float = 1e-10,
     seed: int = 0,
 ) -> None:
-    """Assert ``function(g.x, ...) = (g.y, t)`` where ``function(x, ...) = (y, t)``, for products g of random vectors."""
+    """Assert ``function(g.x, ...) = (g.y, t)`` where ``function(x, ...) = (y, t)``, g random versors."""
     generator = torch.Generator().manual_seed(seed)
     plain, plain_scalars = function(*inputs)
     for count in factors:

@@ -15,8 +15,12 @@ def _read(name):
     with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as archive:
         meta = json.loads(str(archive["meta"]))
         state = {key.removeprefix("param/"): archive[key] for key in archive.files if key.startswith("param/")}
-        inputs = {key.removeprefix("in/"): torch.from_numpy(archive[key]) for key in archive.files if key.startswith("in/")}
-        outputs = {key.removeprefix("out/"): torch.from_numpy(archive[key]) for key in archive.files if key.startswith("out/")}
+        inputs = {
+            key.removeprefix("in/"): torch.from_numpy(archive[key]) for key in archive.files if key.startswith("in/")
+        }
+        outputs = {
+            key.removeprefix("out/"): torch.from_numpy(archive[key]) for key in archive.files if key.startswith("out/")
+        }
     return meta, state, inputs, outputs
 
 

@@ -3,11 +3,11 @@ import pickle
 
 import pytest
 import torch
-from helpers.equivariance import assert_equivariant
 
 from cliffnet import Algebra
 from cliffnet.errors import ConfigError, ShapeError
 from cliffnet.models import AxialGATr, GATr, GATrBlock, GATrConfig
+from helpers.equivariance import assert_equivariant
 
 SIGNATURES = [(3, 0, 1), (3, 0, 0), (2, 0, 1), (1, 3, 0), (4, 1, 0)]
 ALGEBRAS = [pytest.param(Algebra(*signature), id=str(Algebra(*signature))) for signature in SIGNATURES]
@@ -213,7 +213,9 @@ def test_half_precision_module():
 
 
 def test_config_builds_the_network_and_round_trips():
-    config = GATrConfig(1, 2, 4, attention={"num_heads": 2}, num_blocks=1, algebra="Cl(3,0,0)", reinsert_mv_channels=[0])
+    config = GATrConfig(
+        1, 2, 4, attention={"num_heads": 2}, num_blocks=1, algebra="Cl(3,0,0)", reinsert_mv_channels=[0]
+    )
     assert GATrConfig.from_json(config.to_json()) == config
     net = GATr.from_config(config.to_dict())
     assert net.algebra is Algebra(3, 0, 0)

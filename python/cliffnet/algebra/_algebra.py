@@ -95,7 +95,9 @@ class Algebra:
             parsed = [parse_blade(name, first_index, dim) for name in basis]
             given = [mask for mask, _ in parsed]
             if sorted(given) != sorted(masks):
-                raise BladeError(f"the basis names {len(set(given))} of {len(masks)} blades; expected each exactly once")
+                raise BladeError(
+                    f"the basis names {len(set(given))} of {len(masks)} blades; expected each exactly once"
+                )
             masks, signs, names = given, [sign for _, sign in parsed], list(basis)
         fields: dict[str, object] = {
             "metric": squares,
@@ -196,8 +198,8 @@ class Algebra:
         GradeError
             If the algebra has no such grade.
         """
-        if not 0 <= grade <= self.dim:
-            raise GradeError(f"grade {grade} does not exist in {self}; its grades are 0 to {self.dim}")
+        if grade not in range(self.dim + 1):
+            raise GradeError(f"grade {grade!r} does not exist in {self}; its grades are 0 to {self.dim}")
         return tuple(index for index, blade_grade in enumerate(self.grades) if blade_grade == grade)
 
     def grade_slice(self, grade: int) -> slice:
@@ -288,9 +290,12 @@ def _squares(p: int, q: int, r: int, metric: Iterable[float] | None) -> tuple[fl
     if metric is None:
         for name, count in (("p", p), ("q", q), ("r", r)):
             if isinstance(count, bool) or not isinstance(count, int):
-                raise SignatureError(f"{name} is {count!r}, expected an integer; use Algebra(metric=...) for a list of squares")
+                raise SignatureError(
+                    f"{name} is {count!r}, expected an integer; use Algebra(metric=...) for a list of squares"
+                )
             if count < 0:
                 raise SignatureError(f"{name} is {count}, expected a number of generators of at least 0")
+        _check_dense(p + q + r)
         squares = (0.0,) * r + (1.0,) * p + (-1.0,) * q
     else:
         if (p, q, r) != (0, 0, 0):
@@ -302,9 +307,13 @@ def _squares(p: int, q: int, r: int, metric: Iterable[float] | None) -> tuple[fl
         if not all(map(math.isfinite, squares)):
             raise SignatureError(f"the metric is {squares}, expected finite squares")
         squares = tuple(square + 0.0 for square in squares)
-    if len(squares) > MAX_DENSE_DIM:
+        _check_dense(len(squares))
+    return squares
+
+
+def _check_dense(dim: int) -> None:
+    if dim > MAX_DENSE_DIM:
         raise SignatureError(
-            f"{len(squares)} generators were asked for, but a dense algebra has at most {MAX_DENSE_DIM} "
+            f"{dim} generators were asked for, but a dense algebra has at most {MAX_DENSE_DIM} "
             f"({2**MAX_DENSE_DIM} blades)"
         )
-    return squares

@@ -1,5 +1,6 @@
 """Families of linear maps between multivectors."""
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,29 +13,46 @@ if TYPE_CHECKING:
 Entry = tuple[int, int, float]
 
 
-class Layer(NamedTuple):
-    """Entries of a family of maps with distinct output blades: row ``i`` is one entry."""
+class Run(NamedTuple):
+    """Neighbouring blades that every map treats alike.
 
-    out_blades: tuple[int, ...]
-    in_blades: tuple[int, ...]
-    maps: tuple[int, ...]
-    coefficients: tuple[float, ...]
+    Output blades ``start .. start + size`` are the sum, over ``sources``, of a coefficient times the blades of another
+    whole run, mapped by one map: ``(map, index of the source run, coefficient)``.
+    """
+
+    start: int
+    size: int
+    sources: tuple[tuple[int, int, float], ...]
 
 
-def _layers(entries: tuple[tuple[Entry, ...], ...]) -> tuple[Layer, ...]:
-    """Spread entries over layers, each output blade at most once a layer, in ascending order of output."""
-    columns: list[dict[int, tuple[int, int, float]]] = []
+def _runs(blades: int, scalar: int, entries: tuple[tuple[Entry, ...], ...]) -> tuple[Run, ...]:
+    """Cut the blades into the fewest runs such that maps take whole runs to whole runs.
+
+    Grade projections give one run a grade, so a map between channels becomes one matrix product per run. The scalar
+    blade is a run of its own, for biases.
+    """
+    sources: list[list[tuple[int, int, float]]] = [[] for _ in range(blades)]
     for index, map_entries in enumerate(entries):
         for out_blade, in_blade, coefficient in map_entries:
-            free = next((column for column in columns if out_blade not in column), None)
-            if free is None:
-                columns.append(free := {})
-            free[out_blade] = (in_blade, index, coefficient)
-    layers = []
-    for column in columns:
-        rows = [(out_blade, *column[out_blade]) for out_blade in sorted(column)]
-        layers.append(Layer(*map(tuple, zip(*rows, strict=True))))
-    return tuple(layers)
+            sources[out_blade].append((index, in_blade, coefficient))
+    cuts = {0, scalar, scalar + 1, blades}
+    for blade in range(1, blades):
+        if [(index, source + 1, coefficient) for index, source, coefficient in sources[blade - 1]] != sources[blade]:
+            cuts.add(blade)
+    while True:
+        ends = sorted(cuts)
+        for low, high in itertools.pairwise(ends):
+            for _, source, _ in sources[low]:
+                # a source starts and ends at a cut, and what cuts the source cuts the run
+                cuts.update((source, source + high - low))
+                cuts.update(low + cut - source for cut in ends if source < cut < source + high - low)
+        if len(cuts) == len(ends):
+            break
+    run_at = {start: index for index, start in enumerate(ends)}
+    return tuple(
+        Run(low, high - low, tuple((index, run_at[source], coefficient) for index, source, coefficient in sources[low]))
+        for low, high in itertools.pairwise(ends)
+    )
 
 
 class LinearMaps(Sequence[tuple[Entry, ...]]):
@@ -52,16 +70,16 @@ class LinearMaps(Sequence[tuple[Entry, ...]]):
         One sequence of ``(out, in, coefficient)`` per map.
     """
 
-    __slots__ = ("algebra", "entries", "layers")
+    __slots__ = ("algebra", "entries", "runs")
 
     algebra: "Algebra"
     entries: tuple[tuple[Entry, ...], ...]
-    layers: tuple[Layer, ...]
+    runs: tuple[Run, ...]
 
     def __init__(self, algebra: "Algebra", entries: Sequence[Sequence[Entry]]) -> None:
         self.algebra = algebra
         self.entries = tuple(tuple(map_entries) for map_entries in entries)
-        self.layers = _layers(self.entries)
+        self.runs = _runs(algebra.num_blades, algebra.blade_masks.index(0), self.entries)
 
     def __len__(self) -> int:
         return len(self.entries)

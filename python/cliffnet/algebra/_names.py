@@ -13,9 +13,9 @@ _SIGNATURE = re.compile(r"\s*Cl\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?(?:,\s*(\d+)\s*)?\)
 
 def parse_signature(text: str) -> tuple[int, int, int]:
     """Read ``"Cl(p,q,r)"``, ``"Cl(p,q)"`` or ``"Cl(p)"``."""
-    match = _SIGNATURE.fullmatch(text)
+    match = _SIGNATURE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise SignatureError(f"'{text}' names no algebra; expected 'Cl(p,q,r)', such as 'Cl(3,0,1)'")
+        raise SignatureError(f"{text!r} names no algebra; expected 'Cl(p,q,r)', such as 'Cl(3,0,1)'")
     p, q, r = (int(group or 0) for group in match.groups())
     return p, q, r
 

@@ -45,7 +45,12 @@ class Partition:
         if not isinstance(algebra, Algebra):
             raise AlgebraMismatchError(f"expected an Algebra, got {type(algebra).__name__}")
         self.algebra = algebra
-        self.classes = tuple(tuple(sorted(grades)) for grades in classes)
+        try:
+            self.classes = tuple(tuple(sorted(grades)) for grades in classes)
+        except TypeError as error:
+            raise PartitionError(
+                f"classes {classes!r} are not lists of grades; expected such as [[0], [1, 2]]"
+            ) from error
         self._plans: dict[str, int] = {}
         given = sorted(grade for grades in self.classes for grade in grades)
         if given != list(range(algebra.dim + 1)) or not all(self.classes):

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from cliffnet._graphs import kept_constant
 from cliffnet import _rust
+from cliffnet._graphs import kept_constant
 
 
 class PlanSizes(NamedTuple):

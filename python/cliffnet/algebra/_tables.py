@@ -7,8 +7,8 @@ marked for ``torch.compile``.
 from functools import cache
 from typing import Literal
 
-from cliffnet._graphs import kept_constant
 from cliffnet import _rust
+from cliffnet._graphs import kept_constant
 
 Blades = tuple[list[int], list[float]]
 Entry = tuple[int, int, float]
@@ -49,7 +49,9 @@ def inner_product_plan(basis: str) -> int:
 def blade_squares(basis: str) -> tuple[float, ...]:
     """Return the square of every blade."""
     squares, (masks, signs) = _BASES[basis]
-    columns = _rust.plan_terms(_rust.product_plan("scalar_product", squares, (masks, signs), (masks, signs), (masks, signs)))
+    columns = _rust.plan_terms(
+        _rust.product_plan("scalar_product", squares, (masks, signs), (masks, signs), (masks, signs))
+    )
     result = [0.0] * len(masks)
     for left, coefficient in zip(columns[1], columns[4], strict=True):
         result[left] = coefficient

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"stopped after step {stop.step}; go on with: cliffnet train --resume {stop.folder}", 128 + stop.signum
             )
         except KeyboardInterrupt:
-            return _fail("interrupted; there was nothing to save", 128 + signal.SIGINT)
+            return _fail("interrupted", 128 + signal.SIGINT)
         except CliffnetInternalError:
             raise  # a defect: the trace belongs in the report
         except CliffnetError as error:

@@ -8,6 +8,7 @@ from torch import Tensor
 from cliffnet.algebra import Algebra
 from cliffnet.functional._checks import check_multivector
 from cliffnet.functional._constants import constant
+from cliffnet.functional._format import is_blade_major
 
 
 def _with_signs(x: Tensor, algebra: Algebra, name: str) -> Tensor:
@@ -19,11 +20,17 @@ def _mapped(x: Tensor, algebra: Algebra, name: str) -> Tensor:
     check_multivector(x, algebra)
     entries = sorted(algebra.blade_map(name))
     sources = constant(tuple(entry[1] for entry in entries), torch.int64, x.device)
-    picked = x.index_select(-1, sources) * constant(tuple(entry[2] for entry in entries), x.dtype, x.device)
-    if len(entries) == algebra.num_blades:
-        return picked
-    targets = constant(tuple(entry[0] for entry in entries), torch.int64, x.device)
-    return x.new_zeros(x.shape).index_copy(-1, targets, picked)
+    # blade-major tensors are indexed plane by plane, which keeps their format
+    planes = is_blade_major(x)
+    axis = 0 if planes else -1
+    source = x.movedim(-1, 0) if planes else x
+    mapped = source.index_select(axis, sources)
+    if len(entries) != algebra.num_blades:
+        targets = constant(tuple(entry[0] for entry in entries), torch.int64, x.device)
+        mapped = source.new_zeros(source.shape).index_copy(axis, targets, mapped)
+    coefficients = {out_blade: coefficient for out_blade, _, coefficient in entries}
+    signs = tuple(coefficients.get(blade, 0.0) for blade in range(algebra.num_blades))
+    return (mapped.movedim(0, -1) if planes else mapped) * constant(signs, x.dtype, x.device)
 
 
 def grade_project(x: Tensor, grades: int | Iterable[int], algebra: Algebra) -> Tensor:
@@ -53,7 +60,7 @@ def grade_project(x: Tensor, grades: int | Iterable[int], algebra: Algebra) -> T
     Equivariant under Pin. Dropped components are replaced, not multiplied by zero.
     """
     check_multivector(x, algebra)
-    wanted = (grades,) if isinstance(grades, int) else tuple(grades)
+    wanted = tuple(grades) if isinstance(grades, Iterable) else (grades,)
     kept = {index for grade in wanted for index in algebra.grade_indices(grade)}
     mask = constant(tuple(int(index in kept) for index in range(algebra.num_blades)), torch.bool, x.device)
     return torch.where(mask, x, x.new_zeros(()))

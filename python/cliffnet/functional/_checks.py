@@ -1,11 +1,9 @@
 """Checks of tensors before native code sees them, and the sentences that explain a failure."""
 
-import math
-
 import torch
 from torch import Tensor
 
-from cliffnet.algebra import Algebra
+from cliffnet.algebra import MAX_DENSE_DIM, Algebra
 from cliffnet.errors import AlgebraMismatchError, DeviceError, DTypeError, ShapeError
 
 FLOATING = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
@@ -29,7 +27,9 @@ def check_multivector(tensor: Tensor, algebra: Algebra, name: str = "the tensor"
     """
     check_algebra(algebra)
     if not isinstance(tensor, Tensor):
-        raise DTypeError(f"{name} is a {type(tensor).__name__}, expected a torch.Tensor; convert it with torch.as_tensor")
+        raise DTypeError(
+            f"{name} is a {type(tensor).__name__}, expected a torch.Tensor; convert it with torch.as_tensor"
+        )
     if tensor.dtype not in FLOATING:
         raise DTypeError(
             f"{name} has dtype {tensor.dtype}, expected float32, float64, bfloat16 or float16; convert it with .float()"
@@ -51,7 +51,9 @@ def _fitting_algebra(blades: int, algebra: Algebra) -> str | None:
     """Name an algebra with that many blades, as close to the given one as the count allows."""
     if blades < 1 or blades & (blades - 1):
         return None
-    dim = int(math.log2(blades))
+    dim = blades.bit_length() - 1
+    if dim > MAX_DENSE_DIM:
+        return None
     p, q, r = algebra.signature
     excess = p + q + r - dim
     if excess > 0:
@@ -60,7 +62,17 @@ def _fitting_algebra(blades: int, algebra: Algebra) -> str | None:
         p, q, r = p - (excess - fewer_null - fewer_negative), q - fewer_negative, r - fewer_null
     else:
         p -= excess
-    return f"Cl({p},{q},{r})"
+    return f"Cl({p},{q},{r})" if r else f"Cl({p},{q})"
+
+
+def check_together(first: Tensor, second: Tensor, names: str) -> None:
+    """Refuse two tensors on different devices or, outside autocast, of different dtypes."""
+    if first.device != second.device:
+        raise DeviceError(
+            f"{names} are on {first.device} and {second.device}, expected one device; move one with .to()"
+        )
+    if first.dtype != second.dtype and not torch.is_autocast_enabled(first.device.type):
+        raise DTypeError(f"{names} have dtypes {first.dtype} and {second.dtype}, expected one; convert one with .to()")
 
 
 def check_pair(left: Tensor, right: Tensor, algebra: Algebra) -> None:
@@ -73,12 +85,7 @@ def check_pair(left: Tensor, right: Tensor, algebra: Algebra) -> None:
     """
     check_multivector(left, algebra, "the left operand")
     check_multivector(right, algebra, "the right operand")
-    if left.device != right.device:
-        raise DeviceError(
-            f"the operands are on {left.device} and {right.device}, expected one device; move one with .to()"
-        )
-    if left.dtype != right.dtype and not torch.is_autocast_enabled(left.device.type):
-        raise DTypeError(f"the operands have dtypes {left.dtype} and {right.dtype}, expected one; convert one with .to()")
+    check_together(left, right, "the operands")
     try:
         torch.broadcast_shapes(left.shape[:-1], right.shape[:-1])
     except RuntimeError as error:

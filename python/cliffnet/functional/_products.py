@@ -307,8 +307,8 @@ def regressive_product(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
 
     Notes
     -----
-    Associative with the pseudoscalar as unit; independent of the metric. Equivariant under Spin; a reflection changes the
-    sign of the result relative to that of the operands.
+    Associative with the pseudoscalar as unit; independent of the metric. Equivariant under Spin; a reflection changes
+    the sign of the result relative to that of the operands.
     """
     return _product("regressive_product", left, right, algebra)
 
@@ -335,8 +335,8 @@ def join(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
 
     Notes
     -----
-    Differs from :func:`regressive_product` by ``(-1)^(k(n-k))`` on output grade ``k``: the form used in [1]_. Equivariant under
-    Spin; multiplied by a pseudoscalar that transforms along, also under Pin.
+    Differs from :func:`regressive_product` by ``(-1)^(k(n-k))`` on output grade ``k``: the form used in [1]_.
+    Equivariant under Spin; multiplied by a pseudoscalar that transforms along, also under Pin.
 
     References
     ----------

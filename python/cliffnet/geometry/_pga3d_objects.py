@@ -25,7 +25,7 @@ def _check_single(x: Tensor, size: int, name: str) -> None:
 
 
 def _basis_planes(like: Tensor) -> Tensor:
-    """The three coordinate planes through the origin, (3, 16)."""
+    """Return the three coordinate planes through the origin, (3, 16)."""
     axes = torch.eye(3, dtype=like.dtype, device=like.device)
     return embed_plane(axes, torch.zeros_like(axes))
 

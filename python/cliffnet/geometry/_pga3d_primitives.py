@@ -40,7 +40,9 @@ def _component(x: Tensor, blade: str) -> Tensor:
 
 
 def _components(x: Tensor, blades: Sequence[str], signs: Sequence[float]) -> Tensor:
-    parts = [_component(x, blade) if sign > 0 else -_component(x, blade) for blade, sign in zip(blades, signs, strict=True)]
+    parts = [
+        _component(x, blade) if sign > 0 else -_component(x, blade) for blade, sign in zip(blades, signs, strict=True)
+    ]
     return torch.stack(parts, dim=-1)
 
 

@@ -54,7 +54,9 @@ _ATTENTION_IGNORED = ("checkpoint", "hidden_mv_channels", "hidden_s_channels")
 def _reject_unknown(title: str, options: dict[str, Any], known: list[str]) -> None:
     for name in options:
         if name not in known:
-            raise ConfigError(f"{title} has no argument {name!r}{near_matches(name, known)} (known: {', '.join(known)})")
+            raise ConfigError(
+                f"{title} has no argument {name!r}{near_matches(name, known)} (known: {', '.join(known)})"
+            )
 
 
 def _require(title: str, options: dict[str, Any], *names: str) -> None:
@@ -65,9 +67,7 @@ def _require(title: str, options: dict[str, Any], *names: str) -> None:
 
 def _attention_config(options: dict[str, Any] | None) -> SelfAttentionConfig:
     options = dict(options or {})
-    _reject_unknown(
-        "SelfAttentionConfig", options, [*_ATTENTION_NAMES, *_ATTENTION_CHANNELS, *_ATTENTION_IGNORED]
-    )
+    _reject_unknown("SelfAttentionConfig", options, [*_ATTENTION_NAMES, *_ATTENTION_CHANNELS, *_ATTENTION_IGNORED])
     return SelfAttentionConfig.cast(
         {ours: options[theirs] for theirs, ours in _ATTENTION_NAMES.items() if theirs in options}
     )
@@ -204,7 +204,7 @@ def _cross_attention(reader: StateReader, prefix: str, layer: CrossAttention) ->
 
 def _bilinear(reader: StateReader, prefix: str, layer: GeometricBilinear) -> State:
     names = ("linear_left", "linear_right", "linear_join_left", "linear_join_right")
-    factors = [_linear(reader, f"{prefix}{name}.", layer.factor_linear, layer.half) for name in names]
+    factors = [_linear(reader, f"{prefix}{name}.", layer.factor_linear, layer.half_width) for name in names]
     out = _linear(reader, f"{prefix}linear_out.", layer.out_linear)
     return _prefixed("factor_linear.", _stack_rows(factors)) | _prefixed("out_linear.", out)
 

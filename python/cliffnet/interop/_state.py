@@ -19,7 +19,9 @@ class StateReader:
     """
 
     def __init__(self, state: Mapping[str, Any]) -> None:
-        self.state = {name: value if isinstance(value, Tensor) else torch.as_tensor(value) for name, value in state.items()}
+        self.state = {
+            name: value if isinstance(value, Tensor) else torch.as_tensor(value) for name, value in state.items()
+        }
         self.unread = dict.fromkeys(self.state)
         self.problems: list[str] = []
 

@@ -22,9 +22,7 @@ def _builder(source: str, class_name: str) -> tuple[Any, str]:
     return module.CLASSES[bare], bare
 
 
-def load_reference(
-    source: str, class_name: str, config: Mapping[str, Any], state_dict: Mapping[str, Any]
-) -> nn.Module:
+def load_reference(source: str, class_name: str, config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> nn.Module:
     """Build the cliffnet module that computes what a module of a reference implementation computes.
 
     Parameters

@@ -1,13 +1,14 @@
 """Networks, one paper a file."""
 
+from cliffnet.models._gatr_block import GATrBlock
 from cliffnet.models.axial_gatr import AxialGATr
 from cliffnet.models.baselines import MLP, Transformer
-from cliffnet.models.gatr import GATr, GATrBlock, GATrConfig
+from cliffnet.models.gatr import GATr, GATrConfig
 from cliffnet.nn.config import Compatibility, MLPConfig, SelfAttentionConfig
 
 __all__ = [
-    "AxialGATr",
     "MLP",
+    "AxialGATr",
     "Compatibility",
     "GATr",
     "GATrBlock",

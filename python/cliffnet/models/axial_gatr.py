@@ -8,14 +8,8 @@ from torch import Tensor, nn
 from cliffnet import functional as F
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError, ShapeError
-from cliffnet.models.gatr import (
-    GATrBlock,
-    Streams,
-    _check_parts,
-    _run,
-    check_channel_counts,
-    join_reference_multivector,
-)
+from cliffnet.models._gatr_block import GATrBlock, Streams, check_parts, run_part
+from cliffnet.models.gatr import check_channel_counts, join_reference_multivector
 from cliffnet.nn import Compatibility, EquivariantLinear, MLPConfig, SelfAttentionConfig
 from cliffnet.nn._layout import check_multivectors
 
@@ -99,7 +93,7 @@ class AxialGATr(nn.Module):
         self.in_mv_channels = in_mv_channels
         self.collapse_dims = _pair("collapse_dims", collapse_dims)
         encodings = _pair("positional_encodings", positional_encodings)
-        parts = _check_parts(checkpoint, ("block", "attention", "mlp"))
+        parts = check_parts(checkpoint, ("block", "attention", "mlp"))
         self.checkpoint_blocks = "block" in parts
         config = SelfAttentionConfig.cast(attention)
         allow = self.compatibility.missing_scalars_are_dropped
@@ -188,7 +182,7 @@ class AxialGATr(nn.Module):
     ) -> Streams:
         """Run one block along the last item axis, with the axes before it collapsed if asked to."""
         if not collapse:
-            return _run(block, self.checkpoint_blocks, *streams, reference=reference, attention_mask=mask)
+            return run_part(block, self.checkpoint_blocks, *streams, reference=reference, attention_mask=mask)
         mv, scalars = streams
         batch = mv.shape[:2]
         if reference.dim() == 5:
@@ -196,7 +190,7 @@ class AxialGATr(nn.Module):
         elif reference.shape[0] != 1:
             reference = reference.expand(*batch, *reference.shape[1:]).flatten(0, 1)
         collapsed = None if scalars is None else scalars.flatten(0, 1)
-        mv, scalars = _run(
+        mv, scalars = run_part(
             block, self.checkpoint_blocks, mv.flatten(0, 1), collapsed, reference=reference, attention_mask=mask
         )
         return mv.unflatten(0, batch), None if scalars is None else scalars.unflatten(0, batch)

@@ -124,4 +124,5 @@ class MLP(nn.Module):
         if inputs.shape[-2] != self.num_objects:
             raise ShapeError(f"this MLP was built for {self.num_objects} objects and was given {inputs.shape[-2]}")
         outputs: Tensor = self.layers(inputs.flatten(-2))
-        return outputs.unflatten(-1, (self.num_objects, -1))
+        unflattened: Tensor = outputs.unflatten(-1, (self.num_objects, -1))
+        return unflattened

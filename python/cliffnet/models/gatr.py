@@ -4,155 +4,26 @@ The architecture is stated for Cl(3,0,1) but nothing in it is tied to that algeb
 orientation of the join come from the algebra given. Distances enter attention in the projective algebras Cl(p,0,1).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint as run_checkpointed
 
 from cliffnet import functional as F
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError, ShapeError
+from cliffnet.models._gatr_block import GATrBlock, Streams, check_parts, run_part
 from cliffnet.nn import (
     Compatibility,
-    EquivariantLayerNorm,
     EquivariantLinear,
-    GeometricMLP,
     MLPConfig,
-    SelfAttention,
     SelfAttentionConfig,
 )
 from cliffnet.nn._attention_features import volume_blade
 from cliffnet.nn._layout import check_multivectors
-from cliffnet.nn.config import Config, check_choice, check_dropout
-
-Streams = tuple[Tensor, Tensor | None]
-
-
-def _check_parts(checkpoint: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Return which parts to checkpoint, after checking their names."""
-    if checkpoint is None:
-        return ()
-    parts = (checkpoint,) if isinstance(checkpoint, str) else tuple(checkpoint)
-    for part in parts:
-        check_choice("checkpoint", part, known)
-    if "block" in parts and len(parts) > 1:
-        raise ConfigError(f"checkpoint is {parts}; give either 'block' or some of 'attention' and 'mlp'")
-    return parts
-
-
-def _run(function: Callable[..., Streams], checkpointed: bool, *args: Any, **kwargs: Any) -> Streams:
-    """Call a part of the network, recomputing it in the backward pass if asked to."""
-    if not checkpointed:
-        return function(*args, **kwargs)
-    outputs: Streams = run_checkpointed(function, *args, use_reentrant=False, **kwargs)
-    return outputs
-
-
-def _add(streams: Streams, change: Streams) -> Streams:
-    """Residual connection of both streams."""
-    scalars = None if streams[1] is None or change[1] is None else streams[1] + change[1]
-    return streams[0] + change[0], scalars
-
-
-class GATrBlock(nn.Module):
-    """Transformer block: normalise, attend, add; normalise, geometric MLP, add.
-
-    Parameters
-    ----------
-    mv_channels : int
-        Multivector channels.
-    scalar_channels : int or None
-        Scalar channels, None for a block without scalars.
-    attention : SelfAttentionConfig or dict, optional
-        Options of attention; its output layer is initialised small whatever they say.
-    mlp : MLPConfig or dict, optional
-        Options of the MLP.
-    dropout_probability : float or None
-        Grade dropout in attention and MLP; None leaves it to their own options.
-    checkpoint : sequence of {"attention", "mlp"}, optional
-        Parts to recompute in the backward pass, to save memory.
-    algebra : Algebra
-        Algebra of the multivectors.
-    compatibility : Compatibility or str, optional
-        Faults of the reference to reproduce.
-
-    Notes
-    -----
-    Pin-equivariant in multivectors, additional features and reference together.
-    """
-
-    def __init__(
-        self,
-        mv_channels: int,
-        scalar_channels: int | None = None,
-        attention: SelfAttentionConfig | dict[str, Any] | None = None,
-        mlp: MLPConfig | dict[str, Any] | None = None,
-        dropout_probability: float | None = None,
-        checkpoint: Sequence[str] | None = None,
-        *,
-        algebra: Algebra,
-        compatibility: Compatibility | str | None = None,
-    ) -> None:
-        super().__init__()
-        attention_config, mlp_config = SelfAttentionConfig.cast(attention), MLPConfig.cast(mlp)
-        compatibility = Compatibility.cast(compatibility)
-        dropout = check_dropout(dropout_probability)
-        if dropout is not None:
-            attention_config = attention_config.replace(dropout_probability=dropout)
-            mlp_config = mlp_config.replace(dropout_probability=dropout)
-        self.checkpoint = _check_parts(checkpoint, ("attention", "mlp"))
-        self.norm = EquivariantLayerNorm(algebra)
-        self.attention = SelfAttention(
-            mv_channels,
-            mv_channels,
-            scalar_channels,
-            scalar_channels,
-            attention_config.replace(output_initialization="small"),
-            algebra=algebra,
-            compatibility=compatibility,
-        )
-        self.mlp = GeometricMLP(
-            mlp_config.widths(mv_channels),
-            None if scalar_channels is None else mlp_config.widths(scalar_channels),
-            algebra=algebra,
-            activation=mlp_config.activation,
-            dropout_probability=mlp_config.dropout_probability,
-            compatibility=compatibility,
-        )
-
-    def forward(
-        self,
-        multivectors: Tensor,
-        scalars: Tensor | None = None,
-        *,
-        reference: Tensor,
-        additional_qk_mv: Tensor | None = None,
-        additional_qk_scalars: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-    ) -> Streams:
-        """Transform (..., items, C, B) multivectors and (..., items, S) scalars; shapes stay."""
-        streams = (multivectors, scalars)
-        attended = _run(
-            self._attend,
-            "attention" in self.checkpoint,
-            *streams,
-            additional_qk_mv=additional_qk_mv,
-            additional_qk_scalars=additional_qk_scalars,
-            attention_mask=attention_mask,
-        )
-        streams = _add(streams, attended)
-        return _add(streams, _run(self._mix, "mlp" in self.checkpoint, *streams, reference=reference))
-
-    def _attend(self, multivectors: Tensor, scalars: Tensor | None, **options: Tensor | None) -> Streams:
-        outputs: Streams = self.attention(*self.norm(multivectors, scalars), **options)
-        return outputs
-
-    def _mix(self, multivectors: Tensor, scalars: Tensor | None, reference: Tensor) -> Streams:
-        outputs: Streams = self.mlp(*self.norm(multivectors, scalars), reference=reference)
-        return outputs
+from cliffnet.nn.config import Config, check_dropout
 
 
 @dataclass(frozen=True)
@@ -165,15 +36,15 @@ class GATrConfig(Config):
     in_scalar_channels: int | None = None
     out_scalar_channels: int | None = None
     hidden_scalar_channels: int | None = None
-    attention: SelfAttentionConfig = SelfAttentionConfig()
-    mlp: MLPConfig = MLPConfig()
+    attention: SelfAttentionConfig = field(default_factory=SelfAttentionConfig)
+    mlp: MLPConfig = field(default_factory=MLPConfig)
     num_blocks: int = 10
     reinsert_mv_channels: tuple[int, ...] | None = None
     reinsert_scalar_channels: tuple[int, ...] | None = None
     dropout_probability: float | None = None
     checkpoint: tuple[str, ...] | None = None
     algebra: str = "Cl(3,0,1)"
-    compatibility: Compatibility = Compatibility()
+    compatibility: Compatibility = field(default_factory=Compatibility)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attention", SelfAttentionConfig.cast(self.attention))
@@ -240,7 +111,7 @@ def join_reference_multivector(
         if not fits or any(size not in (1, extent) for size, extent in aligned) or reference.shape[-2:-1] > (1,):
             raise ShapeError(
                 f"join_reference has shape {tuple(reference.shape)}; it must broadcast with {expected}, for instance "
-                f"one multivector per sample of shape {(*expected[: -2 - item_axes], *(1,) * item_axes, *expected[-2:])}"
+                f"one multivector a sample, {(*expected[: -2 - item_axes], *(1,) * item_axes, *expected[-2:])}"
             )
         return reference
     if reference == "data":
@@ -330,7 +201,7 @@ class GATr(nn.Module):
         self.reinsert_scalar_channels = _check_indices(
             "reinsert_scalar_channels", reinsert_scalar_channels, in_scalar_channels or 0
         )
-        parts = _check_parts(checkpoint, ("block", "attention", "mlp"))
+        parts = check_parts(checkpoint, ("block", "attention", "mlp"))
         self.checkpoint_blocks = "block" in parts
         attention_config = SelfAttentionConfig.cast(attention).replace(
             additional_qk_mv_channels=len(self.reinsert_mv_channels),
@@ -366,7 +237,7 @@ class GATr(nn.Module):
     def from_config(cls, config: GATrConfig | dict[str, Any]) -> "GATr":
         """Build the network that a :class:`GATrConfig`, or a dict of its options, describes."""
         config = GATrConfig.cast(config)
-        options = {field.name: getattr(config, field.name) for field in fields(config) if field.name != "algebra"}
+        options = {item.name: getattr(config, item.name) for item in fields(config) if item.name != "algebra"}
         return cls(**options, algebra=Algebra.from_string(config.algebra))
 
     def forward(
@@ -412,7 +283,7 @@ class GATr(nn.Module):
         if self.reinsert_scalar_channels and scalars is not None:
             additional_scalars = scalars[..., self.reinsert_scalar_channels]
         for block in self.blocks:
-            streams = _run(
+            streams = run_part(
                 block,
                 self.checkpoint_blocks,
                 *streams,

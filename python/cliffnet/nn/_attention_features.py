@@ -1,47 +1,19 @@
 """Vectors whose ordinary dot products are the invariants that attention compares."""
 
-from dataclasses import dataclass
-from functools import cache
+import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Algebra
 from cliffnet.nn._layout import blade_planes
 
-
-@cache
-def inner_product_blades(algebra: Algebra) -> tuple[tuple[int, float], ...]:
-    """Blades on which the invariant inner product <reverse(x) y> lives, with their weights.
-
-    The weight of a blade is the product of the squares of its generators; null ones drop out.
-    """
-    blades = []
-    for index, mask in enumerate(algebra.blade_masks):
-        weight = 1.0
-        for generator, square in enumerate(algebra.metric):
-            if mask >> generator & 1:
-                weight *= square
-        if weight != 0.0:
-            blades.append((index, weight))
-    return tuple(blades)
+_DENSE = torch.contiguous_format
 
 
-@cache
-def measures_distance(algebra: Algebra) -> bool:
-    """Whether multivectors hold points whose Euclidean distances attention can use: the algebras Cl(p,0,1)."""
-    return algebra.r == 1 and algebra.q == 0 and algebra.p >= 1
-
-
-@cache
-def volume_blade(algebra: Algebra) -> int:
-    """Index of the product of all generators that are not null: e123 in Cl(3,0,1), else the pseudoscalar."""
-    mask = sum(1 << generator for generator, square in enumerate(algebra.metric) if square != 0.0)
-    return algebra.blade_masks.index(mask)
-
-
-@dataclass(frozen=True)
-class FeatureLayout:
+class FeatureLayout(NamedTuple):
     """Which blades of a multivector enter the logits, and how.
 
     ``inner`` are (blade, weight) pairs of the inner product, ``ideal`` and ``finite`` the blades of the homogeneous
@@ -58,27 +30,70 @@ class FeatureLayout:
         return len(self.inner) + (0 if self.finite is None else len(self.ideal) + 2)
 
 
-@cache
+@kept_constant
+def _inner_product_blades(metric: tuple[float, ...], masks: tuple[int, ...]) -> tuple[tuple[int, float], ...]:
+    blades = []
+    for index, mask in enumerate(masks):
+        weight = math.prod(square for generator, square in enumerate(metric) if mask >> generator & 1)
+        if weight != 0.0:
+            blades.append((index, float(weight)))
+    return tuple(blades)
+
+
+@kept_constant
+def _point_blades(metric: tuple[float, ...], masks: tuple[int, ...]) -> tuple[int, ...]:
+    """Blades of the grade of points, the one without a null generator last."""
+    finite = _volume_mask(metric)
+    points = [index for index, mask in enumerate(masks) if mask.bit_count() == finite.bit_count() and mask != finite]
+    return (*points, masks.index(finite))
+
+
+@kept_constant
+def _volume_index(metric: tuple[float, ...], masks: tuple[int, ...]) -> int:
+    return masks.index(_volume_mask(metric))
+
+
+def _volume_mask(metric: tuple[float, ...]) -> int:
+    return sum(1 << generator for generator, square in enumerate(metric) if square != 0.0)
+
+
+def inner_product_blades(algebra: Algebra) -> tuple[tuple[int, float], ...]:
+    """Blades on which the invariant inner product <reverse(x) y> lives, with their weights.
+
+    The weight of a blade is the product of the squares of its generators; null ones drop out.
+    """
+    return _inner_product_blades(algebra.metric, algebra.blade_masks)
+
+
+def measures_distance(algebra: Algebra) -> bool:
+    """Whether multivectors hold points whose Euclidean distances attention can use: the algebras Cl(p,0,1)."""
+    return algebra.r == 1 and algebra.q == 0 and algebra.p >= 1
+
+
+def volume_blade(algebra: Algebra) -> int:
+    """Index of the product of all generators that are not null: e123 in Cl(3,0,1), else the pseudoscalar."""
+    return _volume_index(algebra.metric, algebra.blade_masks)
+
+
 def feature_layout(algebra: Algebra) -> FeatureLayout:
     """Return the features of attention in this algebra; points, if any, count by distance only."""
     inner = inner_product_blades(algebra)
     if not measures_distance(algebra):
         return FeatureLayout(inner, (), None)
-    finite = volume_blade(algebra)
-    grade = algebra.grade_slice(algebra.p)
-    ideal = tuple(index for index in range(grade.start, grade.stop) if index != finite)
-    return FeatureLayout(tuple(pair for pair in inner if pair[0] != finite), ideal, finite)
+    *ideal, finite = _point_blades(algebra.metric, algebra.blade_masks)
+    return FeatureLayout(tuple(pair for pair in inner if pair[0] != finite), tuple(ideal), finite)
 
 
 def _point(planes: tuple[Tensor, ...], layout: FeatureLayout, epsilon: float) -> tuple[list[Tensor], Tensor]:
     """Scale homogeneous coordinates (a, b) by b / (b^2 + epsilon), which makes b nearly 1 away from 0."""
     if layout.finite is None:
         raise AssertionError("no points in this algebra")
-    finite = planes[layout.finite]
+    # Copies of these few planes are kept for the backward pass, rather than the whole projection they are views of.
+    finite, *ideal = (planes[index].clone(memory_format=_DENSE) for index in (layout.finite, *layout.ideal))
     # In half precision the square of a small b would vanish against epsilon.
     wide = finite.float() if finite.dtype in (torch.float16, torch.bfloat16) else finite
     factor = (wide / (wide * wide + epsilon)).to(finite.dtype)
-    return [planes[index] * factor for index in layout.ideal], finite * factor
+    return [coordinate * factor for coordinate in ideal], finite * factor
 
 
 def _square_sum(coordinates: list[Tensor]) -> Tensor:

@@ -15,15 +15,19 @@ from cliffnet.nn.dropout import GradeDropout
 from cliffnet.nn.linear import EquivariantLinear
 from cliffnet.nn.positional_encoding import RotaryPositionalEncoding
 
+Streams = tuple[Tensor, Tensor | None]
+
 
 def _to_heads(x: Tensor, heads: int) -> Tensor:
     """View multivectors (..., items, heads * C, B) as (..., heads, items, C, B)."""
-    return x.unflatten(-2, (heads, x.shape[-2] // heads)).transpose(-4, -3)
+    split: Tensor = x.unflatten(-2, (heads, x.shape[-2] // heads))
+    return split.transpose(-4, -3)
 
 
 def _scalars_to_heads(x: Tensor, heads: int) -> Tensor:
     """View scalars (..., items, heads * S) as (..., heads, items, S)."""
-    return x.unflatten(-1, (heads, x.shape[-1] // heads)).transpose(-3, -2)
+    split: Tensor = x.unflatten(-1, (heads, x.shape[-1] // heads))
+    return split.transpose(-3, -2)
 
 
 def _from_heads(x: Tensor) -> Tensor:
@@ -89,8 +93,9 @@ class _AttentionLayer(nn.Module):
     def _projection(self, mv_channels: int, scalar_channels: int | None, heads: int) -> EquivariantLinear:
         return self._linear(mv_channels, heads * self.hidden_mv_channels, scalar_channels, self._scalar_width(heads))
 
-    def _split(self, mv: Tensor, scalars: Tensor | None, heads: tuple[int, ...]) -> list[tuple[Tensor, Tensor | None]]:
+    def _split(self, streams: Streams, *heads: int) -> list[Streams]:
         """Cut a fused projection into streams of so many heads each, heads in front of items."""
+        mv, scalars = streams
         mv_parts = split_channels(mv, [count * self.hidden_mv_channels for count in heads])
         views = [_to_heads(part, count) for part, count in zip(mv_parts, heads, strict=True)]
         if scalars is None or self.hidden_scalar_channels is None:
@@ -216,10 +221,10 @@ class SelfAttention(_AttentionLayer):
         qk_mv, qk_scalars = self._add_features(multivectors, scalars, additional_qk_mv, additional_qk_scalars)
         heads, kv_heads = self.heads, self.kv_heads
         if self.fused:
-            q, k, v = self._split(*self.qkv_linear(qk_mv, qk_scalars), (heads, kv_heads, kv_heads))
+            q, k, v = self._split(self.qkv_linear(qk_mv, qk_scalars), heads, kv_heads, kv_heads)
         else:
-            q, k = self._split(*self.qk_linear(qk_mv, qk_scalars), (heads, kv_heads))
-            (v,) = self._split(*self.v_linear(multivectors, scalars), (kv_heads,))
+            q, k = self._split(self.qk_linear(qk_mv, qk_scalars), heads, kv_heads)
+            (v,) = self._split(self.v_linear(multivectors, scalars), kv_heads)
         if self.positional_encoding is not None and q[1] is not None and k[1] is not None:
             q, k = (q[0], self.positional_encoding(q[1])), (k[0], self.positional_encoding(k[1]))
         return self._attend(q, k, v, attention_mask)
@@ -314,6 +319,6 @@ class CrossAttention(_AttentionLayer):
         tuple of Tensor and (Tensor or None)
             Shapes (..., queries, out_mv_channels, B) and (..., queries, out_scalar_channels).
         """
-        (q,) = self._split(*self.q_linear(q_multivectors, q_scalars), (self.heads,))
-        k, v = self._split(*self.kv_linear(kv_multivectors, kv_scalars), (self.kv_heads, self.kv_heads))
+        (q,) = self._split(self.q_linear(q_multivectors, q_scalars), self.heads)
+        k, v = self._split(self.kv_linear(kv_multivectors, kv_scalars), self.kv_heads, self.kv_heads)
         return self._attend(q, k, v, attention_mask)

@@ -164,8 +164,8 @@ def _dot_product_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, mask: 
     keys = k.shape[-2]
     if k.shape[-3] not in (1, heads) or v.shape[-3] != k.shape[-3] or v.shape[-2] != keys:
         raise ShapeError(
-            f"keys have (heads, items) = {tuple(k.shape[-3:-1])} and values {tuple(v.shape[-3:-1])}; both must have the "
-            f"same items and either 1 head or the {heads} of the queries"
+            f"keys have (heads, items) = {tuple(k.shape[-3:-1])} and values {tuple(v.shape[-3:-1])}; both must have "
+            f"the same items and either 1 head or the {heads} of the queries"
         )
     if mask is not None:
         mask = prepare_mask(mask, batch, heads, queries, keys, q.dtype)

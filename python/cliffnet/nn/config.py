@@ -82,7 +82,9 @@ class Config:
         if isinstance(value, cls):
             return value
         if not isinstance(value, Mapping):
-            raise ConfigError(f"cannot make {cls.__name__} from {type(value).__name__}; give a dict or a {cls.__name__}")
+            raise ConfigError(
+                f"cannot make {cls.__name__} from {type(value).__name__}; give a dict or a {cls.__name__}"
+            )
         known = [field.name for field in dataclasses.fields(cls) if field.init]
         for name in value:
             if name not in known:

@@ -21,10 +21,10 @@ _SCHEMES = {
 
 
 def map_gains(algebra: Algebra) -> tuple[float, ...]:
-    """Return the initial scale of each equivariant map, so that outputs keep the variance of inputs.
+    r"""Return the initial scale of each equivariant map, so that outputs keep the variance of inputs.
 
     Maps that raise a grade by a null generator, and the projections more than half of whose outputs such maps
-    reach as well, get :math:`\\sqrt{1/2}`; all others 1. In Cl(3,0,1) these are the empirical factors of GATr,
+    reach as well, get :math:`\sqrt{1/2}`; all others 1. In Cl(3,0,1) these are the empirical factors of GATr,
     which are stated there for maps of unit Frobenius norm.
     """
     outputs = [{out for out, _, _ in entries} for entries in algebra.equivariant_maps("pin").entries]
@@ -81,7 +81,9 @@ class EquivariantLinear(nn.Module):
         super().__init__()
         check_choice("initialization", initialization, INITIALIZATIONS)
         if in_mv_channels < 1 or out_mv_channels < 1:
-            raise ConfigError(f"multivector channels are {in_mv_channels} -> {out_mv_channels}; both must be at least 1")
+            raise ConfigError(
+                f"multivector channels are {in_mv_channels} -> {out_mv_channels}; both must be at least 1"
+            )
         if _SCHEMES[initialization][2] and not bias:
             raise ConfigError(f"the initialization {initialization!r} lives in the bias; it cannot go with bias=False")
         self.algebra = algebra
@@ -179,9 +181,12 @@ class EquivariantLinear(nn.Module):
         return outputs, scalar_outputs
 
     def _scalar_bias(self, scalars: Tensor | None) -> Tensor | None:
-        """What is added to the scalar components: (C_out,) or (..., C_out)."""
-        if self.scalar_to_mv is None or scalars is None:
+        """Return what is added to the scalar components: (C_out,) or (..., C_out)."""
+        if self.scalar_to_mv is None:
             return self.bias
+        if scalars is None:
+            # What allow_missing_scalars reproduces loses the bias together with the scalars.
+            return None
         return nn.functional.linear(scalars, self.scalar_to_mv, self.bias)
 
     def extra_repr(self) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from cliffnet import functional as F
@@ -85,15 +84,15 @@ class GeometricBilinear(nn.Module):
         hidden = out_mv_channels if hidden_mv_channels is None else hidden_mv_channels
         if hidden < 2 or hidden % 2:
             raise ConfigError(
-                f"the bilinear layer has {hidden} hidden channels; one half are products and one half joins, so give an "
-                "even hidden_mv_channels (without it the output channels count)"
+                f"the bilinear layer has {hidden} hidden channels; one half are products and one half joins, so give "
+                "an even hidden_mv_channels (without it the output channels count)"
             )
         self.algebra = algebra
-        self.half = hidden // 2
+        self.half_width = hidden // 2
         # Left and right factors of the products, then of the joins, in one layer.
         self.factor_linear = EquivariantLinear(
             in_mv_channels,
-            4 * self.half,
+            4 * self.half_width,
             in_scalar_channels,
             algebra=algebra,
             allow_missing_scalars=allow_missing_scalars,
@@ -111,7 +110,7 @@ class GeometricBilinear(nn.Module):
     def reset_parameters(self) -> None:
         """Draw all parameters afresh; the right factors of products start near 1, so that products pass the left."""
         self.factor_linear.reset_parameters()
-        self.factor_linear.reset_parameters("almost_unit_scalar", slice(self.half, 2 * self.half))
+        self.factor_linear.reset_parameters("almost_unit_scalar", slice(self.half_width, 2 * self.half_width))
         self.out_linear.reset_parameters()
 
     def forward(
@@ -139,7 +138,7 @@ class GeometricBilinear(nn.Module):
                 f"{self.algebra.num_blades} blades of {self.algebra}"
             )
         factors, _ = self.factor_linear(multivectors, scalars)
-        left, right, join_left, join_right = split_channels(factors, [self.half] * 4)
+        left, right, join_left, join_right = split_channels(factors, [self.half_width] * 4)
         products = F.geometric_product(left, right, self.algebra)
         joins = equivariant_join(join_left, join_right, reference, self.algebra)
         outputs: tuple[Tensor, Tensor | None] = self.out_linear(cat_channels((products, joins)), scalars)
@@ -187,8 +186,8 @@ class GeometricMLP(nn.Module):
         scalars = [None] * len(mv_channels) if scalar_channels is None else list(scalar_channels)
         if len(mv_channels) < 2 or len(scalars) != len(mv_channels):
             raise ConfigError(
-                f"the MLP has multivector channels {list(mv_channels)} and scalar channels {scalars}; give at least two "
-                "widths and equally many of both"
+                f"the MLP has multivector channels {list(mv_channels)} and scalar channels {scalars}; give at least "
+                "two widths and equally many of both"
             )
         allow = compatibility.missing_scalars_are_dropped
         self.bilinear = GeometricBilinear(
@@ -216,10 +215,3 @@ class GeometricMLP(nn.Module):
             if self.dropout is not None:
                 mv, hidden = self.dropout(mv, hidden)
         return mv, hidden
-
-
-def mean_reference(multivectors: Tensor, item_axes: int) -> Tensor:
-    """Average multivectors (..., items, C, B) over channels and the last ``item_axes`` item axes, keeping axes."""
-    axes = list(range(-2 - item_axes, -1))
-    # Averaging plane by plane keeps the blades of a blade-major input apart.
-    return torch.mean(multivectors, dim=axes, keepdim=True)

@@ -34,7 +34,9 @@ def active_backend() -> str:
     """
     asked = _env.read(_env.BACKEND)
     if asked not in _CHOICES:
-        raise BackendUnavailableError(f"CLIFFNET_BACKEND is '{asked}', expected reference, rust or cuda; unset it to choose")
+        raise BackendUnavailableError(
+            f"CLIFFNET_BACKEND is '{asked}', expected reference, rust or cuda; unset it to choose"
+        )
     if asked == "cuda":
         raise BackendUnavailableError(
             "CLIFFNET_BACKEND is 'cuda', but this version has no CUDA kernels; unset it, and CUDA tensors run on the "

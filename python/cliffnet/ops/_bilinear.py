@@ -28,17 +28,15 @@ class _Bilinear(Operator):
     def direct(self) -> Callable[..., Tensor]:
         return _rust.bilinear_direct
 
-    def fake(self, left: Tensor, right: Tensor, plan: int) -> Tensor:  # type: ignore[override]
+    def fake(self, left: Tensor, right: Tensor, plan: int) -> Tensor:
         leading = torch.broadcast_shapes(left.shape[:-1], right.shape[:-1])
         blades = plan_sizes(plan).out
-        keeps_format = any(
-            operand.shape[:-1] == leading and _is_blade_major(operand) for operand in (left, right)
-        )
+        keeps_format = any(operand.shape[:-1] == leading and _is_blade_major(operand) for operand in (left, right))
         if keeps_format:
             return left.new_empty((blades, *leading)).movedim(0, -1)
         return left.new_empty((*leading, blades))
 
-    def reference(self, left: Tensor, right: Tensor, plan: int) -> Tensor:  # type: ignore[override]
+    def reference(self, left: Tensor, right: Tensor, plan: int) -> Tensor:
         return reference.bilinear(left, right, plan)
 
     def gradients(self, cotangent: Tensor, arguments: tuple[Any, ...], needed: tuple[bool, ...]) -> Gradients:

@@ -2,7 +2,7 @@
 
 An operator takes tensors, then integers, and returns one tensor. From its derivative rules this base makes
 
-* the registration with ``torch.library`` (fake, autograd, vmap, autocast), which compiled graphs and unusual tensors use;
+* the registration with ``torch.library`` (fake, autograd, vmap, autocast), for compiled graphs and unusual tensors;
 * an ``autograd.Function`` with ``setup_context``, ``vmap`` and ``jvp``, which ``torch.func`` uses;
 * an old-style ``autograd.Function``, the fastest form for plain eager tensors;
 
@@ -99,7 +99,7 @@ class Operator(ABC):
 
     def _fallback(self, *arguments: Any) -> Tensor:
         """Run the reference on a device without a kernel, and say so once."""
-        from cliffnet._log import warn_once  # noqa: PLC0415
+        from cliffnet._log import warn_once
 
         warn_once(f"cliffnet has no {arguments[0].device.type} kernels; the slower reference backend is used there")
         return self.reference(*arguments)
@@ -199,11 +199,11 @@ def _eager_function(operator: Operator) -> Any:
             return operator._dispatched(*arguments)
 
         @staticmethod
-        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
             return None, *_backward(operator, context, cotangent)
 
         @staticmethod
-        def jvp(context: Any, direct: None, *tangents: Tensor | None) -> Tensor:  # type: ignore[override]
+        def jvp(context: Any, direct: None, *tangents: Tensor | None) -> Tensor:
             return _jvp(operator, context, *tangents)
 
     return Eager
@@ -223,15 +223,15 @@ def _functional_function(operator: Operator) -> Any:
             context.constants = inputs[operator.tensors :]
 
         @staticmethod
-        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
             return _backward(operator, context, cotangent)
 
         @staticmethod
-        def jvp(context: Any, *tangents: Tensor | None) -> Tensor:  # type: ignore[override]
+        def jvp(context: Any, *tangents: Tensor | None) -> Tensor:
             return _jvp(operator, context, *tangents)
 
         @staticmethod
-        def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:  # type: ignore[override]
+        def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
             return operator.batched(batch_axes, arguments)
 
     return Functional

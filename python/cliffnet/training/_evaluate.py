@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from cliffnet.data.storage import write_atomically
-from cliffnet.errors import TaskError
+from cliffnet.errors import CliffnetWarning, TaskError
 from cliffnet.training._checkpoint import load_best, load_weights
 from cliffnet.training._config import RunConfig, choose_device, read_config
 from cliffnet.training._plots import plot_learning_curves
@@ -132,6 +133,11 @@ def evaluate_run(
         If the folder holds no run, or one without usable weights.
     TaskError
         If the task has no such set.
+
+    Warns
+    -----
+    CliffnetWarning
+        If the run folder cannot be written.
     """
     reporter = Reporter() if reporter is None else reporter
     config = read_config(folder)
@@ -157,10 +163,13 @@ def evaluate_run(
     plots: list[Path] = []
     if sets is None:
         accepted = {name: data for name, data in loaded.items() if results[name] is not None}
-        plots.append(plot_learning_curves({config.model: folder}, folder / PLOTS_FOLDER / "learning_curves.png"))
-        plots += task.plot(model, accepted, folder / PLOTS_FOLDER)
         text = json.dumps({"best_step": step, "sets": _json_safe(results)}, indent=2) + "\n"
-        write_atomically(folder / RESULTS_FILE, text.encode())
+        try:
+            write_atomically(folder / RESULTS_FILE, text.encode())
+            plots.append(plot_learning_curves({config.model: folder}, folder / PLOTS_FOLDER / "learning_curves.png"))
+            plots += task.plot(model, accepted, folder / PLOTS_FOLDER)
+        except OSError as error:  # the numbers are there; a folder that is full or read-only must not hide them
+            warnings.warn(f"results and plots could not be written to {folder} ({error})", CliffnetWarning, 2)
     return RunResults(config, sum(p.numel() for p in model.parameters()), step, results, plots)
 
 

@@ -42,7 +42,7 @@ class GoldenFile:
 
 @dataclass
 class Case:
-    """Our side of a golden file: outputs by name, and constants that must agree exactly with nothing to differentiate."""
+    """Our side of a golden file: outputs by name, differentiable in the file's inputs and parameters."""
 
     outputs: dict[str, Tensor] = field(default_factory=dict)
 

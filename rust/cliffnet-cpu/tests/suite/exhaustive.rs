@@ -17,12 +17,8 @@ fn check(plan: &Plan, axes: [i64; 3], layouts: [&Layout; 3], random: &mut Random
     for dtype in DTYPES {
         let filled = Product::new(plan, dtype, axes, layouts).filled(|| random.small());
         for isa in available() {
-            let mut product = Product {
-                left: filled.left.clone(),
-                right: filled.right.clone(),
-                out: filled.out.clone(),
-                ..filled
-            };
+            let mut product =
+                Product { left: filled.left.clone(), right: filled.right.clone(), out: filled.out.clone(), ..filled };
             product.run_whole(isa);
             product.assert_exact(isa);
         }
@@ -46,7 +42,13 @@ fn every_number_of_blades_is_exact() {
     for blades in 1..=64_u16 {
         // one output blade without a term must come out zero
         let terms = (0..blades - 1)
-            .map(|i| Term { out: i, left: i, right: i * 7 % blades, path: 0, coefficient: [1.0, -1.0, 1.5][usize::from(i % 3)] })
+            .map(|i| Term {
+                out: i,
+                left: i,
+                right: i * 7 % blades,
+                path: 0,
+                coefficient: [1.0, -1.0, 1.5][usize::from(i % 3)],
+            })
             .collect();
         let size = usize::from(blades);
         let plan = Plan::from_terms(size, size, size, 0, terms).expect("a plan");

@@ -42,8 +42,8 @@ fn null_generators_do_not_multiply_infinities() {
             let layout = &Layout::CONTIGUOUS;
             // 1 + inf e0 on both sides: e0 e0 = 0 has no term, so nothing becomes NaN but e01, from inf * 0
             let mut values = [1.0, f64::INFINITY, 0.0, 0.0].into_iter().cycle();
-            let mut product = Product::new(&plan, dtype, [1, 1, 1], [layout; 3])
-                .filled(|| values.next().expect("cycles"));
+            let mut product =
+                Product::new(&plan, dtype, [1, 1, 1], [layout; 3]).filled(|| values.next().expect("cycles"));
             product.run_whole(isa);
             let out = product.out.values();
             assert_eq!(out[..3], [1.0, f64::INFINITY, 0.0], "{isa:?} {dtype:?}");

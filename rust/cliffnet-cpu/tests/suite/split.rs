@@ -7,7 +7,7 @@ use crate::memory::{DTYPES, Layout};
 use crate::naive::{Product, Random, available};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn chunks_of_tiles_give_the_same_bits(

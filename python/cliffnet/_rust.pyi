@@ -1,0 +1,96 @@
+"""
+Native part of cliffnet.
+"""
+
+from _typeshed import SupportsGetItem
+from typing import Any, SupportsFloat, SupportsIndex
+
+__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "involution_signs", "plan_from_terms", "plan_gradients", "plan_hash", "plan_paths", "plan_sizes", "plan_terms", "product_plan", "register_operators"]
+
+def bilinear_direct(left: Any, right: Any, plan: SupportsIndex) -> Any:
+    """
+    The product of two plain CPU tensors by a plan.
+
+    The tensors must be strided, without negative bit, and outside of any transform or mode; no derivative is recorded.
+
+    # Errors
+    `ShapeError` when the tensors do not fit the plan; `BackendUnavailableError` when direct calls are not possible.
+    """
+
+def blade_map(name: str, squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> list[tuple[int, float] | None]:
+    """
+    A dual as a list over input blades of (output index, coefficient), or None where the blade maps to zero.
+
+    `name` is one of right_complement, left_complement, polarity, unpolarity, hodge_dual.
+    """
+
+def build_info() -> list[tuple[str, str]]:
+    """
+    Facts of this build and of the processor it runs on: version, target, profile, isa.
+
+    # Errors
+    When `CLIFFNET_ISA` cannot be used.
+    """
+
+def canonical_basis(dim: SupportsIndex) -> list[int]:
+    """
+    Masks of all 2^n blades in grade-then-lexicographic order.
+    """
+
+def equivariant_maps(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], group: str) -> list[list[tuple[int, int, float]]]:
+    """
+    Equivariant linear maps of the group `pin` or `spin`, each a list of (output index, input index, coefficient).
+    """
+
+def has_direct_calls() -> bool:
+    """
+    Whether [`bilinear_direct`] can be called: operators are registered and torch is at least 2.14.
+    """
+
+def involution_signs(name: str, dim: SupportsIndex) -> list[float]:
+    """
+    Sign of each grade 0..=dim under `reverse`, `grade_involute` or `clifford_conjugate`.
+    """
+
+def plan_from_terms(sizes: tuple[SupportsIndex, SupportsIndex, SupportsIndex], path_count: SupportsIndex, terms: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> int:
+    """
+    Id of the plan of any sparse bilinear map, from columns out, left, right, path, coefficient.
+    """
+
+def plan_gradients(id: SupportsIndex) -> tuple[int, int]:
+    """
+    Ids of the plans that give the gradients of the left and of the right operand.
+    """
+
+def plan_hash(id: SupportsIndex) -> str:
+    """
+    Hash of a plan's contents in hexadecimal, the same on every platform.
+    """
+
+def plan_paths(id: SupportsIndex) -> list[tuple[int, int, int]]:
+    """
+    Reachable (left class, output class, right class) triples of a weighted plan, in the order of its weights.
+    """
+
+def plan_sizes(id: SupportsIndex) -> tuple[int, int, int, int]:
+    """
+    Blade counts of left, right and output, and the number of weight paths (0 when unweighted).
+    """
+
+def plan_terms(id: SupportsIndex) -> tuple[list[int], list[int], list[int], list[int], list[float]]:
+    """
+    Columns out, left, right, path, coefficient of a plan.
+    """
+
+def product_plan(kind: str, squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], left: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], right: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], out: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], classes: SupportsGetItem[int, SupportsGetItem[int, SupportsIndex]] | None = None) -> int:
+    """
+    Id of the plan of a product between three layouts; `classes` of grades make it weighted.
+    """
+
+def register_operators(torch_cpu_path: str, c10_path: str) -> None:
+    """
+    Registers the operators with the torch whose libraries are at the given paths, which must be loaded.
+
+    # Errors
+    `BackendUnavailableError` when torch lacks a function of the stable interface.
+    """
