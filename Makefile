@@ -32,7 +32,7 @@ $(VENV)/.dependencies: $(VENV)/.python pyproject.toml
 	touch $@
 
 $(VENV)/.extension: $(VENV)/.dependencies $(RUST_SOURCES)
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --skip-install-dependencies --quiet
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
 	touch $@
 
 .PHONY: install

@@ -14,12 +14,13 @@ LEVELS = (
     ("functional",),
     ("nn", "geometry"),
     ("models",),
-    ("interop", "data", "training"),
+    ("interop", "data"),
+    ("training",),
     ("cli",),
 )
 LEVEL = {package: level for level, packages in enumerate(LEVELS) for package in packages}
 # the package's own face and ``python -m cliffnet``
-FACES = {"__init__": 4, "__main__": 8}
+FACES = {"__init__": 4, "__main__": 9}
 TOUCH_RUST = {"algebra", "ops"}
 
 

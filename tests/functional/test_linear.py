@@ -104,12 +104,16 @@ def test_linear_keeps_special_values_in_their_grade():
     assert result[0].isnan().tolist() == [index == 2 for index in range(8)]
 
 
-@pytest.mark.parametrize("name", ["Cl(3,0) by grade", "Cl(3,0,1) pin", "Cl(3,0,1) spin"])
-def test_linear_layers_equal_the_matrices(name):
-    maps = MAPS[name]
+@pytest.mark.parametrize("maps", MAPS.values(), ids=MAPS)
+def test_runs_of_maps_equal_the_matrices(maps):
     rebuilt = torch.zeros_like(maps.matrices())
-    for layer in maps.layers:
-        assert list(layer.out_blades) == sorted(set(layer.out_blades))
-        for out, source, index, value in zip(*layer, strict=True):
-            rebuilt[index, out, source] += value
+    starts = [run.start for run in maps.runs]
+    for run in maps.runs:
+        for index, source, value in run.sources:
+            assert maps.runs[source].size == run.size
+            for offset in range(run.size):
+                rebuilt[index, run.start + offset, starts[source] + offset] += value
     assert torch.equal(rebuilt, maps.matrices())
+    assert [blade for run in maps.runs for blade in range(run.start, run.start + run.size)] == list(
+        range(maps.algebra.num_blades)
+    )

@@ -66,7 +66,7 @@ def equivariant_linear(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor
             piece = sources[source] @ matrix if piece is None else torch.addmm(piece, sources[source], matrix)
         piece = x.new_zeros(()) if piece is None else piece
         pieces.append(piece.expand(run.size * rows, out_channels))
-    result = torch.cat(pieces).view(-1, *leading, out_channels).movedim(0, -1)
+    result = torch.cat(pieces).view(maps.algebra.num_blades, *leading, out_channels).movedim(0, -1)
     return result if is_blade_major(x) else result.contiguous()
 
 
@@ -93,8 +93,8 @@ def _check_arguments(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor |
         return
     expected = (*x.shape[:-2], weight.shape[0])
     aligned = zip(reversed(bias.shape), reversed(expected), strict=False)
-    if not 0 < bias.dim() <= len(expected) or any(size not in (1, full) for size, full in aligned):
+    if not 0 < bias.dim() <= len(expected) or any(size != 1 and size != full for size, full in aligned):
         raise ShapeError(
-            f"the bias has shape {tuple(bias.shape)}, expected ({weight.shape[0]},) or {expected}: one entry per output "
-            "channel, with the leading axes of x or without"
+            f"the bias has shape {tuple(bias.shape)}, expected ({weight.shape[0]},) or {expected}: one entry per "
+            "output channel, with the leading axes of x or without"
         )

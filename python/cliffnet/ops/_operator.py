@@ -63,7 +63,7 @@ class Operator(ABC):
         for name in (self.name, kernel_name):
             if not self._native:
                 self._library.define(f"{name}{self.schema}")
-                self._library.impl(name, self.reference, "CPU")
+                self._library.impl(name, self._declared_reference, "CPU")
             for device in ("CUDA", "XPU", "MPS"):
                 self._library.impl(name, self._fallback, device)
         self.raw: Callable[..., Tensor] = getattr(torch.ops.cliffnet, self.name).default
@@ -102,7 +102,12 @@ class Operator(ABC):
         from cliffnet._log import warn_once
 
         warn_once(f"cliffnet has no {arguments[0].device.type} kernels; the slower reference backend is used there")
-        return self.reference(*arguments)
+        return self._declared_reference(*arguments)
+
+    def _declared_reference(self, *arguments: Any) -> Tensor:
+        """Run the reference; lay the result out as the fake promised, which compiled graphs rely on."""
+        result, declared = self.reference(*arguments), self.fake(*arguments)
+        return result if result.stride() == declared.stride() else declared.copy_(result)
 
     def _register(self) -> None:
         name = f"cliffnet::{self.name}"

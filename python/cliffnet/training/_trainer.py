@@ -168,7 +168,7 @@ class Trainer:
             group["lr"] = self.options.learning_rate(self.progress.step)
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._task.errors(self._compiled, batch)["loss"].mean()
-        loss.backward()  # type: ignore[no-untyped-call]  # not annotated in torch
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.grad_clip)
         values = loss.item(), norm.item()
         if not all(map(math.isfinite, values)):

@@ -52,7 +52,7 @@ fn every_number_of_blades_is_exact() {
             .collect();
         let size = usize::from(blades);
         let plan = Plan::from_terms(size, size, size, 0, terms).expect("a plan");
-        for lanes in [1, 7, 8, 13, 64, 67] {
+        for lanes in [1, 8, 67] {
             let axes = [1, 1, lanes];
             check(&plan, axes, [&Layout::CONTIGUOUS, &Layout::CONTIGUOUS, &Layout::CONTIGUOUS], &mut random);
         }

@@ -119,36 +119,33 @@ impl Memory {
 
     /// Sets the elements in order; where several lie in one place the last one stays.
     pub(crate) fn fill(&mut self, mut value: impl FnMut() -> f64) {
+        let mut bytes = self.bytes();
         for start in self.elements() {
             let value = value();
+            let target = &mut bytes[start..start + self.dtype.size()];
             match self.dtype {
-                DType::F32 => self.write(start, (value as f32).to_ne_bytes()),
-                DType::F64 => self.write(start, value.to_ne_bytes()),
-                DType::BF16 => self.write(start, BFLOAT16.encode(value).to_ne_bytes()),
-                DType::F16 => self.write(start, FLOAT16.encode(value).to_ne_bytes()),
+                DType::F32 => target.copy_from_slice(&(value as f32).to_ne_bytes()),
+                DType::F64 => target.copy_from_slice(&value.to_ne_bytes()),
+                DType::BF16 => target.copy_from_slice(&BFLOAT16.encode(value).to_ne_bytes()),
+                DType::F16 => target.copy_from_slice(&FLOAT16.encode(value).to_ne_bytes()),
             }
         }
-    }
-
-    fn write<const N: usize>(&mut self, start: usize, bytes: [u8; N]) {
-        for (i, byte) in bytes.into_iter().enumerate() {
-            let mut word = self.words[(start + i) / 8].to_ne_bytes();
-            word[(start + i) % 8] = byte;
-            self.words[(start + i) / 8] = u64::from_ne_bytes(word);
+        for (word, bytes) in self.words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_ne_bytes(bytes.try_into().expect("eight bytes"));
         }
-    }
-
-    fn read<const N: usize>(&self, start: usize) -> [u8; N] {
-        std::array::from_fn(|i| self.words[(start + i) / 8].to_ne_bytes()[(start + i) % 8])
     }
 
     /// The values, lane by lane and blade by blade.
     pub(crate) fn values(&self) -> Vec<f64> {
+        fn at<const N: usize>(bytes: &[u8], start: usize) -> [u8; N] {
+            bytes[start..start + N].try_into().expect("N bytes")
+        }
+        let bytes = self.bytes();
         let value = |start| match self.dtype {
-            DType::F32 => f64::from(f32::from_ne_bytes(self.read(start))),
-            DType::F64 => f64::from_ne_bytes(self.read(start)),
-            DType::BF16 => BFLOAT16.decode(u16::from_ne_bytes(self.read(start))),
-            DType::F16 => FLOAT16.decode(u16::from_ne_bytes(self.read(start))),
+            DType::F32 => f64::from(f32::from_ne_bytes(at(&bytes, start))),
+            DType::F64 => f64::from_ne_bytes(at(&bytes, start)),
+            DType::BF16 => BFLOAT16.decode(u16::from_ne_bytes(at(&bytes, start))),
+            DType::F16 => FLOAT16.decode(u16::from_ne_bytes(at(&bytes, start))),
         };
         self.elements().into_iter().map(value).collect()
     }

@@ -1,0 +1,1 @@
+"""Scripts that measure the figures cliffnet states; ``python -m benches`` runs them all."""

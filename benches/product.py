@@ -1,0 +1,114 @@
+"""Geometric product of many multivectors, against the dense einsum of the reference implementations.
+
+The references hold the multiplication table as a dense tensor ``table[output, left, right]`` and contract it in one
+einsum with three operands. Both spellings in use are measured, with opt_einsum installed and asked for the best path.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benches.report import Bar, Row
+from benches.timing import interleaved
+from cliffnet import Algebra
+from cliffnet import functional as F
+
+NAME = "product"
+_FORWARD, _TRAINING = Bar(at_least_ratio=20), Bar(at_least_ratio=10)
+_GATR, _CGENN = "einsum as in GATr", "einsum as in CGENN"
+_ADD = "torch.add"
+
+Product = Callable[[Tensor, Tensor], Tensor]
+
+
+def dense_table(algebra: Algebra) -> Tensor:
+    """Return the multiplication table ``(output, left, right)``, counted out without the engine it is to check."""
+    masks = algebra.blade_masks
+    table = torch.zeros(3 * (len(masks),))
+    for (i, left), (j, right) in itertools.product(enumerate(masks), repeat=2):
+        # a generator on the right passes every higher one on the left
+        swaps = sum((left >> (n + 1)).bit_count() for n in range(algebra.n) if right >> n & 1)
+        squares = (square for n, square in enumerate(algebra.metric) if left >> n & right >> n & 1)
+        table[masks.index(left ^ right), i, j] = math.prod(squares, start=(-1.0) ** swaps)
+    return table
+
+
+def training_step(product: Product, left: Tensor, right: Tensor, upstream: Tensor) -> Callable[[], object]:
+    """Return a call that multiplies and differentiates with respect to both operands."""
+
+    def step() -> object:
+        return torch.autograd.grad(product(left, right), (left, right), upstream)
+
+    return step
+
+
+def rows(*, size: int = 65_536, rounds: int = 30, sample_seconds: float = 0.03) -> list[Row]:
+    """Measure forward and forward with backward, on blades-last and on blade-major operands."""
+    algebra = Algebra(3, 0, 1)
+    table = dense_table(algebra).contiguous()
+    swapped = table.transpose(0, 1).contiguous()
+
+    def ours(x: Tensor, y: Tensor) -> Tensor:
+        return F.geometric_product(x, y, algebra)
+
+    rivals: dict[str, Product] = {
+        _GATR: lambda x, y: torch.einsum("ijk, ...j, ...k -> ...i", table, x, y),
+        _CGENN: lambda x, y: torch.einsum("...i, ijk, ...k -> ...j", x, swapped, y),
+        _ADD: torch.add,
+    }
+    generator = torch.Generator().manual_seed(0)
+    x, y, upstream = (torch.randn(size, algebra.num_blades, generator=generator) for _ in range(3))
+    for name in (_GATR, _CGENN):
+        torch.testing.assert_close(ours(x, y), rivals[name](x, y), rtol=1e-4, atol=1e-4)
+    measured: list[Row] = []
+    for formatted, format_name in ((torch.clone, "blades last"), (F.to_blade_major, "blade-major")):
+        left, right, gradient = (formatted(value) for value in (x, y, upstream))
+        # the einsum gets its own best format in both cases
+        plain = {name: (x, y, upstream) for name in (_GATR, _CGENN)} | {_ADD: (left, right, gradient)}
+        forward = {"ours": lambda a=left, b=right: ours(a, b)}
+        forward |= {name: lambda f=rival, of=plain[name]: f(of[0], of[1]) for name, rival in rivals.items()}
+        both = {"ours": training_step(ours, *_leaves(left, right), gradient)}
+        # a sum passes its gradient through untouched, which is no yardstick
+        both |= {
+            name: training_step(rivals[name], *_leaves(*plain[name][:2]), plain[name][2]) for name in (_GATR, _CGENN)
+        }
+        for calls, direction, bar in ((forward, "forward", _FORWARD), (both, "forward + backward", _TRAINING)):
+            case = f"{algebra}, N={size}, float32, {format_name}, {direction}"
+            measured += _measure(case, calls, bar, rounds, sample_seconds)
+    return measured
+
+
+def _leaves(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Return views of the operands that require gradients, with the strides kept."""
+    return left.detach().requires_grad_(), right.detach().requires_grad_()
+
+
+def _measure(
+    case: str, calls: dict[str, Callable[[], object]], bar: Bar, rounds: int, sample_seconds: float
+) -> list[Row]:
+    strategy = torch.backends.opt_einsum.strategy
+    available = torch.backends.opt_einsum.is_available()
+    if available:
+        torch.backends.opt_einsum.strategy = "optimal"
+    try:
+        times = interleaved(calls, rounds=rounds, sample_seconds=sample_seconds)
+    finally:
+        torch.backends.opt_einsum.strategy = strategy
+    note = "" if available else "opt_einsum is not installed; the einsums may be slower than they could be"
+    return [
+        Row(
+            NAME,
+            case,
+            "ms",
+            times["ours"].scaled(1e3),
+            rival,
+            times[rival].median * 1e3,
+            None if rival == _ADD else bar,
+            "" if rival == _ADD else note,
+        )
+        for rival in calls
+        if rival != "ours"
+    ]

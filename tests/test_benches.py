@@ -1,0 +1,175 @@
+"""The bench scripts at sizes that say nothing about speed: they run, and say what they measured."""
+
+import csv
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benches import gatr_sides, gatr_step, import_time, overhead, peak_memory, product, report, timing
+from benches.__main__ import SCRIPTS, main, run
+from benches.report import Bar, Machine, Row
+from benches.timing import Quantiles
+
+ROOT = report.ROOT
+TINY = gatr_sides.Size(batch=2, planets=1, mv_channels=8, scalar_channels=8, blocks=1)
+
+
+def check_measured(rows):
+    assert rows
+    for row in rows:
+        assert row.ours is not None
+        assert 0 < row.ours.p20 <= row.ours.median <= row.ours.p80
+        assert row.baseline
+        assert row.ratio > 0
+
+
+def test_quantiles():
+    assert Quantiles.of([3.0]) == Quantiles(3.0, 3.0, 3.0)
+    quantiles = Quantiles.of([float(value) for value in range(11)])
+    assert (quantiles.p20, quantiles.median, quantiles.p80) == (2.0, 5.0, 8.0)
+    assert quantiles.scaled(2.0).median == 10.0
+
+
+def test_rounds_are_interleaved():
+    order = []
+    calls = {name: lambda name=name: order.append(name) for name in "ab"}
+    times = timing.interleaved(calls, rounds=3, sample_seconds=0.0, warm_up=0)
+    assert set(times) == {"a", "b"}
+    assert "".join(order[-6:]) == "abbaab"
+
+
+def test_product():
+    rows = product.rows(size=64, rounds=2, sample_seconds=0.0)
+    check_measured(rows)
+    assert len(rows) == 10
+    assert sum(row.bar is not None for row in rows) == 8
+
+
+def test_product_refuses_to_time_what_is_wrong(monkeypatch):
+    monkeypatch.setattr(product.F, "geometric_product", lambda a, b, _: a * b)
+    with pytest.raises(AssertionError):
+        product.rows(size=8, rounds=1, sample_seconds=0.0)
+
+
+def test_overhead():
+    rows = overhead.rows(rounds=2, sample_seconds=0.0)
+    check_measured(rows)
+    assert [row.bar.text(row.unit) for row in rows] == ["<= 3 us", "<= 10 us"]
+
+
+def test_import_time():
+    rows = import_time.rows(repeats=1, warm_up=0)
+    check_measured(rows)
+    assert rows[0].bar.at_most == 0.1
+
+
+@pytest.mark.parametrize("folder", ["", "no-such-folder"])
+def test_gatr_step_without_the_reference(monkeypatch, folder):
+    monkeypatch.setenv(gatr_sides.VARIABLE, folder)
+    rows = gatr_step.rows(size=TINY)
+    assert len(rows) == 3
+    for row in rows:
+        assert row.ours is None
+        assert row.met is None
+        assert "clone of the GATr repository" in row.note
+        assert report.cells(row)[1] == "not measured"
+
+
+def test_our_side_of_the_training_step():
+    net = gatr_sides.build_ours(TINY)
+    batch = gatr_sides.make_batch(TINY)
+    before = gatr_sides.loss_of(net, batch).item()
+    step = gatr_sides.training_step(net, batch)
+    for _ in range(20):
+        step()
+    assert gatr_sides.loss_of(net, batch).item() < before
+
+
+def test_the_published_size_is_measured():
+    net = gatr_sides.build_ours(gatr_sides.Size())
+    assert sum(parameter.numel() for parameter in net.parameters()) == 2_209_058
+    assert gatr_sides.make_batch(gatr_sides.Size())[0].shape == (64, 4, 7)
+
+
+def test_peak_memory_of_our_side():
+    assert peak_memory.measure("ours", TINY, "default allocator") > 0
+
+
+def test_relative_difference():
+    theirs = [torch.ones(4)]
+    assert gatr_step.relative_difference(theirs, theirs) == 0
+    assert math.isclose(gatr_step.relative_difference([1.5 * theirs[0]], theirs), 0.5)
+
+
+def test_bars():
+    fast, slow = Quantiles(1.0, 1.0, 1.0), Quantiles(5.0, 5.0, 5.0)
+    assert Row("n", "c", "us", fast, "b", 4.0, Bar(at_least_ratio=4)).met is True
+    assert Row("n", "c", "us", slow, "b", 4.0, Bar(at_least_ratio=4)).met is False
+    assert Row("n", "c", "us", slow, "b", 4.0, Bar(at_most=3)).met is False
+    assert Row("n", "c", "us", fast, "b", 4.0).met is None
+    assert Row("n", "c", "us", bar=Bar(at_most=3)).met is None
+
+
+def _scripts():
+    measured = Row("one", "small, case", "ms", Quantiles(1.0, 0.5, 2.0), "rival", 4.0, Bar(at_least_ratio=2))
+    return {"one": lambda: [measured], "none": lambda: [Row("none", "case", "ms", note="set it")]}
+
+
+def test_rows_are_appended_to_one_file(tmp_path, capsys):
+    path = tmp_path / "figures.csv"
+    for _ in range(2):
+        assert run(["one", "none"], path, _scripts()) == 0
+    with path.open(newline="") as file:
+        entries = list(csv.DictReader(file))
+    assert len(entries) == 2  # what was not measured is not recorded
+    assert tuple(entries[0]) == report.COLUMNS
+    assert entries[0]["case"] == "small, case"
+    assert (entries[0]["ratio"], entries[0]["bar"], entries[0]["met"]) == ("4", ">= 2x", "yes")
+    assert all(entries[0][name] for name in ("threads", "torch", "cliffnet", "commit", "cpu", "isa", "date"))
+    printed = capsys.readouterr().out
+    assert "not measured" in printed
+    assert "none: set it" in printed
+
+
+def test_the_table_without_rich(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    report.print_report(_scripts()["one"](), Machine.here())
+    assert "one: small, case" in capsys.readouterr().out
+
+
+def test_a_script_that_breaks_does_not_lose_the_others(tmp_path, capsys):
+    def broken():
+        raise RuntimeError("out of luck")
+
+    path = tmp_path / "figures.csv"
+    assert run(["broken", "one"], path, {"broken": broken, **_scripts()}) == 1
+    assert len(path.read_text().splitlines()) == 2
+    captured = capsys.readouterr()
+    assert "out of luck" in captured.err
+    assert "one: small, case" in captured.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prodct"], "there is no prodct"),
+        (["--threads", "0"], "at least 1"),
+        (["--csv", "no-such-folder/figures.csv"], "does not exist"),
+        (["--csv", str(ROOT / "Cargo.toml")], "other columns"),
+    ],
+)
+def test_bad_command_lines(arguments, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_every_script_is_described():
+    text = (ROOT / "benches" / "README.md").read_text()
+    assert all(f"`{name}`" in text for name in SCRIPTS)
