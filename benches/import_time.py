@@ -24,7 +24,7 @@ def import_seconds() -> tuple[float, float]:
     # compiled files are part of an installed package, so let them be written and found
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-P", "-c", _SCRIPT]
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
     torch_seconds, cliffnet_seconds = map(float, output.split())
     return torch_seconds, cliffnet_seconds
 

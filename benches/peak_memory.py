@@ -85,7 +85,7 @@ def measure(side: str, size: gatr_sides.Size, allocator: str) -> int:
         command += [f"--{name.replace('_', '-')}", str(value)]
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
     environment = inherited | ALLOCATORS[allocator] | {"OMP_NUM_THREADS": threads}
-    output = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
     return int(output.split()[-1])
 
 

@@ -30,7 +30,7 @@ def dense_table(algebra: Algebra) -> Tensor:
     table = torch.zeros(3 * (len(masks),))
     for (i, left), (j, right) in itertools.product(enumerate(masks), repeat=2):
         # a generator on the right passes every higher one on the left
-        swaps = sum((left >> (n + 1)).bit_count() for n in range(algebra.n) if right >> n & 1)
+        swaps = sum((left >> (n + 1)).bit_count() for n in range(len(algebra.metric)) if right >> n & 1)
         squares = (square for n, square in enumerate(algebra.metric) if left >> n & right >> n & 1)
         table[masks.index(left ^ right), i, j] = math.prod(squares, start=(-1.0) ** swaps)
     return table

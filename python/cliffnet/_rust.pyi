@@ -5,7 +5,7 @@ Native part of cliffnet.
 from _typeshed import SupportsGetItem
 from typing import Any, SupportsFloat, SupportsIndex
 
-__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "involution_signs", "plan_from_terms", "plan_gradients", "plan_hash", "plan_paths", "plan_sizes", "plan_terms", "product_plan", "register_operators"]
+__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_hash", "plan_paths", "plan_sizes", "plan_terms", "product_plan", "register_operators"]
 
 def bilinear_direct(left: Any, right: Any, plan: SupportsIndex) -> Any:
     """
@@ -45,6 +45,11 @@ def equivariant_maps(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex
 def has_direct_calls() -> bool:
     """
     Whether [`bilinear_direct`] can be called: operators are registered and torch is at least 2.14.
+    """
+
+def inner_product_plan(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> int:
+    """
+    Id of the plan of the invariant inner product `<reverse(x) y>_0`.
     """
 
 def involution_signs(name: str, dim: SupportsIndex) -> list[float]:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 
 from helpers.operator_cases import FEW, Case
 
@@ -66,7 +67,7 @@ def test_compile_fullgraph_forward_and_backward(case, backend):
 
 
 def test_compile_dynamic_batch_compiles_once(case):
-    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    counter = CompileCounterWithBackend("aot_eager")
     compiled = torch.compile(case.function, fullgraph=True, dynamic=True, backend=counter)
     for batch in (3, 5, 9, 17):
         left, right = case.operands(batch)

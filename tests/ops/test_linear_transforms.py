@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch.autograd.gradcheck import gradcheck, gradgradcheck
 
 from cliffnet import Algebra, Partition
@@ -78,7 +79,7 @@ def test_compiled_forces(setting):
 def test_compile_once_for_every_batch(setting):
     function, oracle, inputs = setting
     torch._dynamo.reset()
-    counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    counter = CompileCounterWithBackend("aot_eager")
     compiled = torch.compile(function, fullgraph=True, dynamic=True, backend=counter)
     _, weight, _ = inputs
     for batch in (3, 5, 9):

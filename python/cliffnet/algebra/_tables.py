@@ -33,29 +33,8 @@ def product_plan(basis: str, kind: str) -> int:
 @kept_constant
 def inner_product_plan(basis: str) -> int:
     """Return the plan of ``<reverse(a) b>_0``, with a single output component."""
-    squares, (masks, _) = _BASES[basis]
-    reverse = _rust.involution_signs("reverse", len(squares))
-    terms = []
-    for index, (mask, square) in enumerate(zip(masks, blade_squares(basis), strict=True)):
-        if square != 0.0:
-            terms.append((index, reverse[mask.bit_count()] * square))
-    count = len(terms)
-    indices = [index for index, _ in terms]
-    columns = ([0] * count, indices, indices, [0] * count, [coefficient for _, coefficient in terms])
-    return _rust.plan_from_terms((len(masks), len(masks), 1), 0, columns)
-
-
-@cache
-def blade_squares(basis: str) -> tuple[float, ...]:
-    """Return the square of every blade."""
-    squares, (masks, signs) = _BASES[basis]
-    columns = _rust.plan_terms(
-        _rust.product_plan("scalar_product", squares, (masks, signs), (masks, signs), (masks, signs))
-    )
-    result = [0.0] * len(masks)
-    for left, coefficient in zip(columns[1], columns[4], strict=True):
-        result[left] = coefficient
-    return tuple(result)
+    squares, blades = _BASES[basis]
+    return _rust.inner_product_plan(squares, blades)
 
 
 @kept_constant

@@ -11,12 +11,13 @@ mod partition;
 mod plan;
 mod registry;
 mod slot;
+mod standard;
 mod term;
 
 pub use error::Error;
 pub use partition::Partition;
 pub use plan::Plan;
-pub use registry::{PlanId, get, gradients, intern};
+pub use registry::{PlanId, get, get_or_recover, gradients, intern};
 pub use slot::Slot;
 pub use term::{Path, Term};
 

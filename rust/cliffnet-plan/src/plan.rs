@@ -1,6 +1,6 @@
 //! Immutable lists of terms.
 
-use cliffnet_algebra::{Basis, Metric, ProductKind, blade};
+use cliffnet_algebra::{Basis, Involution, Metric, ProductKind, blade};
 
 use crate::hash::StableHasher;
 use crate::{Error, MAX_SIZE, Partition, Path, Slot, Term};
@@ -68,6 +68,23 @@ impl Plan {
         }
         let paths = partition.map_or_else(Vec::new, |partition| assign_paths(&mut terms, partition, left, right, out));
         Self::build([left.len(), right.len(), out.len()], paths.len(), paths, terms)
+    }
+
+    /// The plan of the invariant inner product `<reverse(x) y>_0`, with a single output component.
+    ///
+    /// # Errors
+    /// As [`Plan::product`].
+    pub fn inner_product(metric: &Metric, basis: &Basis) -> Result<Self, Error> {
+        metric.check_masks(basis.masks())?;
+        let mut terms = Vec::new();
+        for (i, &mask) in (0..).zip(basis.masks()) {
+            // the sign of the basis enters twice and drops out
+            if let Some((_, square)) = ProductKind::Scalar.term(metric, mask, mask) {
+                let coefficient = Involution::Reverse.sign(blade::grade(mask)) * square;
+                terms.push(Term { out: 0, left: i, right: i, path: 0, coefficient });
+            }
+        }
+        Self::from_terms(basis.len(), basis.len(), 1, 0, terms)
     }
 
     /// The plan of any sparse bilinear map; `path_count` is 0 for a map without weights.

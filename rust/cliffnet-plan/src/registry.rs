@@ -3,28 +3,42 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::{Plan, Slot};
+use crate::{Plan, Slot, standard};
 
-/// The number of an interned plan. Equal plans have equal ids; an id is never freed or used again.
+/// The number of an interned plan.
+///
+/// It comes from the contents: equal plans have equal ids, in every process, so that a number kept in an exported
+/// program never names another plan. An id is never freed or used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct PlanId(u32);
+pub struct PlanId(i64);
+
+/// Ids are below this; small enough for every integer type on the way through torch.
+const ID_BOUND: i64 = 1 << 62;
 
 impl PlanId {
     /// The id as the integer that crosses the operator schema.
     pub fn as_i64(self) -> i64 {
-        i64::from(self.0)
+        self.0
     }
 
     /// The id of an integer; `None` if no id can have it. The plan need not exist: [`get`] tells.
     pub fn from_i64(id: i64) -> Option<Self> {
-        u32::try_from(id).ok().map(Self)
+        (0..ID_BOUND).contains(&id).then_some(Self(id))
+    }
+
+    /// The first id to try for a plan.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        Self((plan.content_hash() % ID_BOUND as u128) as i64)
+    }
+
+    fn next(self) -> Self {
+        Self((self.0 + 1) % ID_BOUND)
     }
 }
 
 #[derive(Default)]
 struct Registry {
-    plans: Vec<Entry>,
-    by_hash: HashMap<u128, Vec<PlanId>>,
+    plans: HashMap<PlanId, Entry>,
 }
 
 struct Entry {
@@ -34,12 +48,20 @@ struct Entry {
 
 impl Registry {
     fn entry(&self, id: PlanId) -> Option<&Entry> {
-        self.plans.get(id.0 as usize)
+        self.plans.get(&id)
     }
 
-    fn find(&self, plan: &Plan) -> Option<PlanId> {
-        let candidates = self.by_hash.get(&plan.content_hash())?;
-        candidates.iter().copied().find(|&id| self.entry(id).is_some_and(|entry| *entry.plan == *plan))
+    /// The id of an equal plan, or the id that a new plan would take.
+    fn find(&self, plan: &Plan) -> Result<PlanId, PlanId> {
+        let mut id = PlanId::of(plan);
+        while let Some(entry) = self.entry(id) {
+            if *entry.plan == *plan {
+                return Ok(id);
+            }
+            // two plans of one hash: not seen in practice, and never taken for one another
+            id = id.next();
+        }
+        Err(id)
     }
 }
 
@@ -56,24 +78,33 @@ fn write() -> RwLockWriteGuard<'static, Registry> {
 
 /// The id of a plan: that of the equal plan interned before, or a new one.
 pub fn intern(plan: Plan) -> PlanId {
-    if let Some(id) = read().find(&plan) {
+    if let Ok(id) = read().find(&plan) {
         return id;
     }
     let mut registry = write();
     // another thread may have come first between the two locks
-    if let Some(id) = registry.find(&plan) {
-        return id;
+    match registry.find(&plan) {
+        Ok(id) => id,
+        Err(id) => {
+            registry.plans.insert(id, Entry { plan: Arc::new(plan), gradients: None });
+            id
+        }
     }
-    // memory ends before the numbers do
-    let id = PlanId(registry.plans.len() as u32);
-    registry.by_hash.entry(plan.content_hash()).or_default().push(id);
-    registry.plans.push(Entry { plan: Arc::new(plan), gradients: None });
-    id
 }
 
 /// The plan of an id; `None` for an id that this process did not give out.
 pub fn get(id: PlanId) -> Option<Arc<Plan>> {
     read().entry(id).map(|entry| Arc::clone(&entry.plan))
+}
+
+/// The plan of an id, made again if it is a product of a small standard algebra that this process has not met yet.
+///
+/// Programs exported by one process name plans that another has not made; this is how they run there.
+pub fn get_or_recover(id: PlanId) -> Option<Arc<Plan>> {
+    get(id).or_else(|| {
+        intern(standard::find(id)?);
+        get(id)
+    })
 }
 
 /// The plans of the gradients by the left and by the right operand, made at the first call:
@@ -88,7 +119,7 @@ pub fn gradients(id: PlanId) -> Option<(PlanId, PlanId)> {
         Arc::clone(&entry.plan)
     };
     let pair = (intern(plan.seen_from(Slot::Left)), intern(plan.seen_from(Slot::Right)));
-    if let Some(entry) = write().plans.get_mut(id.0 as usize) {
+    if let Some(entry) = write().plans.get_mut(&id) {
         entry.gradients = Some(pair);
     }
     Some(pair)

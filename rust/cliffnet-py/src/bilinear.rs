@@ -1,13 +1,15 @@
 //! The operator `cliffnet::bilinear(Tensor left, Tensor right, int plan) -> Tensor` on the CPU.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 
 use cliffnet_cpu::{Axis, Buffers, DType, Geometry, Isa, Program, execute, selected_isa, tile_lanes};
 use cliffnet_plan::PlanId;
 
+use crate::plans::unknown;
 use crate::tensor::Tensor;
 use crate::torch_abi::{BoxedKernel, LoopBody, StableValue, TensorHandle, TorchFunctions, functions};
 
@@ -18,24 +20,18 @@ const SERIAL_WORK: i64 = 1 << 17;
 const CHUNK_WORK: i64 = 1 << 16;
 
 /// Programs by plan id; plans are never freed, so neither are these.
-static PROGRAMS: RwLock<Vec<Option<Arc<Program>>>> = RwLock::new(Vec::new());
+static PROGRAMS: LazyLock<RwLock<HashMap<i64, Arc<Program>>>> = LazyLock::new(RwLock::default);
 
 /// The program of a plan, compiled on first use.
 fn program(id: i64) -> Result<Arc<Program>, String> {
-    let unknown = || format!("plan {id} does not exist in this process; obtain plans from an Algebra");
-    let index = usize::try_from(id).map_err(|_| unknown())?;
-    let known = PROGRAMS.read().unwrap_or_else(PoisonError::into_inner).get(index).cloned().flatten();
-    if let Some(program) = known {
-        return Ok(program);
+    if let Some(program) = PROGRAMS.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        return Ok(Arc::clone(program));
     }
-    let plan = PlanId::from_i64(id).and_then(cliffnet_plan::get).ok_or_else(unknown)?;
+    let plan = PlanId::from_i64(id).and_then(cliffnet_plan::get_or_recover).ok_or_else(|| unknown(id))?;
     let program =
-        Arc::new(Program::new(&plan).ok_or_else(|| format!("plan {id} is weighted; bilinear takes unweighted plans"))?);
+        Program::new(&plan).ok_or_else(|| format!("plan {id} is weighted; bilinear takes unweighted plans"))?;
     let mut programs = PROGRAMS.write().unwrap_or_else(PoisonError::into_inner);
-    if programs.len() <= index {
-        programs.resize(index + 1, None);
-    }
-    Ok(programs[index].get_or_insert(program).clone())
+    Ok(Arc::clone(programs.entry(id).or_insert_with(|| Arc::new(program))))
 }
 
 /// Whether axes step through memory without gaps, the innermost by `step`.

@@ -49,7 +49,10 @@ mod _rust {
     #[pymodule_export]
     use super::direct::{bilinear_direct, has_direct_calls};
     #[pymodule_export]
-    use super::plans::{plan_from_terms, plan_gradients, plan_hash, plan_paths, plan_sizes, plan_terms, product_plan};
+    use super::plans::{
+        inner_product_plan, plan_from_terms, plan_gradients, plan_hash, plan_paths, plan_sizes, plan_terms,
+        product_plan,
+    };
     #[pymodule_export]
     use super::tables::{blade_map, canonical_basis, equivariant_maps, involution_signs};
     #[pymodule_export]

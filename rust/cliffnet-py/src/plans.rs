@@ -14,8 +14,16 @@ type TermColumns = (Vec<u16>, Vec<u16>, Vec<u16>, Vec<u16>, Vec<f64>);
 
 fn plan(id: i64) -> Result<Arc<Plan>, Failure> {
     PlanId::from_i64(id)
-        .and_then(cliffnet_plan::get)
-        .ok_or_else(|| Failure::new("CliffnetInternalError", format!("plan {id} does not exist in this process")))
+        .and_then(cliffnet_plan::get_or_recover)
+        .ok_or_else(|| Failure::new("CliffnetInternalError", unknown(id)))
+}
+
+/// What to say of an id without a plan.
+pub(crate) fn unknown(id: i64) -> String {
+    format!(
+        "plan {id} is not known to this process: an exported program that uses a custom metric, basis or table needs \
+         the same Algebra or plan to be built before it runs"
+    )
 }
 
 /// Id of the plan of a product between three layouts; `classes` of grades make it weighted.
@@ -38,6 +46,16 @@ pub(crate) fn product_plan(
             .map_err(|error| Failure::new("PartitionError", error))?;
         let (left, right, out) = (basis(left)?, basis(right)?, basis(out)?);
         let plan = Plan::product(kind, &metric, &left, &right, &out, partition.as_ref())
+            .map_err(|error| Failure::new("SignatureError", error))?;
+        Ok(cliffnet_plan::intern(plan).as_i64())
+    })
+}
+
+/// Id of the plan of the invariant inner product `<reverse(x) y>_0`.
+#[pyfunction]
+pub(crate) fn inner_product_plan(squares: Vec<f64>, blades: Blades) -> PyResult<i64> {
+    guarded(|| {
+        let plan = Plan::inner_product(&metric(squares)?, &basis(blades)?)
             .map_err(|error| Failure::new("SignatureError", error))?;
         Ok(cliffnet_plan::intern(plan).as_i64())
     })
@@ -97,10 +115,11 @@ pub(crate) fn plan_paths(id: i64) -> PyResult<Vec<(u16, u16, u16)>> {
 #[pyfunction]
 pub(crate) fn plan_gradients(id: i64) -> PyResult<(i64, i64)> {
     guarded(|| {
+        plan(id)?;
         PlanId::from_i64(id)
             .and_then(cliffnet_plan::gradients)
             .map(|(left, right)| (left.as_i64(), right.as_i64()))
-            .ok_or_else(|| Failure::new("CliffnetInternalError", format!("plan {id} does not exist in this process")))
+            .ok_or_else(|| Failure::new("CliffnetInternalError", unknown(id)))
     })
 }
 
