@@ -53,8 +53,6 @@ def test_unknown_plan_is_refused_and_never_another(tmp_path):
     refused = run(LOAD, path)
     assert refused.returncode != 0
     assert "is not known to this process" in refused.stderr
-    prepared = run(
-        f"from cliffnet import Algebra\nalgebra = {algebra}\nalgebra.product_plan('geometric_product')\nalgebra.inner_product_plan()\n{LOAD}",
-        path,
-    )
+    plans = "algebra.product_plan('geometric_product')\nalgebra.inner_product_plan()"
+    prepared = run(f"from cliffnet import Algebra\nalgebra = {algebra}\n{plans}\n{LOAD}", path)
     assert prepared.returncode == 0, prepared.stderr

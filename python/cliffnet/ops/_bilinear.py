@@ -12,7 +12,8 @@ from torch import Tensor
 
 from cliffnet import _rust, reference
 from cliffnet.algebra import plan_gradients, plan_sizes
-from cliffnet.ops._operator import Gradients, Operator
+from cliffnet.errors import ShapeError
+from cliffnet.ops._operator import Gradients, Operator, is_undisturbed
 
 
 def _is_blade_major(tensor: Tensor) -> bool:
@@ -24,6 +25,22 @@ class _Bilinear(Operator):
     schema = "(Tensor left, Tensor right, int plan) -> Tensor"
     tensors = 2
     arity = 3
+
+    def __call__(self, left: Tensor, right: Tensor, plan: int) -> Tensor:  # as the base says
+        # the commonest case by hand: the loops of the router would cost as much again as a small product
+        if (
+            is_undisturbed()
+            and type(left) is Tensor
+            and type(right) is Tensor
+            and self._direct is not None
+            and not (left.requires_grad or right.requires_grad or left.is_neg() or right.is_neg())
+        ):
+            try:
+                return self._direct(left, right, plan)
+            except ShapeError:
+                # the router knows what to do with a tensor of another device or without memory of its own
+                pass
+        return super().__call__(left, right, plan)
 
     def direct(self) -> Callable[..., Tensor]:
         return _rust.bilinear_direct

@@ -170,6 +170,19 @@ class Operator(ABC):
             raise _translated(error) from None
 
 
+def is_undisturbed() -> bool:
+    """Tell whether plain tensors mean plain eager code: no compiler, transform, mode, profiler or autocast."""
+    return not (
+        _is_compiling()
+        or _functorch_active()
+        or _dispatch_modes()
+        or _function_modes()
+        or _is_autocasting()
+        or _is_profiling()
+        or forward_ad._current_level >= 0
+    )
+
+
 def _translated(error: RuntimeError) -> RuntimeError:
     """Return the error to raise for an error of native code: a defect of ours gets its own class."""
     message = str(error)
