@@ -21,7 +21,7 @@ def blade_map(name: str, squares: SupportsGetItem[int, SupportsFloat | SupportsI
     """
     A dual as a list over input blades of (output index, coefficient), or None where the blade maps to zero.
 
-    `name` is one of right_complement, left_complement, polarity, unpolarity, hodge_dual.
+    `name` is one of `right_complement`, `left_complement`, `polarity`, `unpolarity`, `hodge_dual`.
     """
 
 def build_info() -> list[tuple[str, str]]:

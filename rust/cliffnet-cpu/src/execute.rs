@@ -72,7 +72,7 @@ unsafe fn run_tiles<S: Storage, const TILE: usize>(
     let bytes = sizes.iter().sum::<usize>() * TILE * size_of::<S::Compute>();
     with_scratch(bytes, |scratch| {
         let left_planes = scratch.cast::<S::Compute>();
-        let mut table = [[0; TILE]; 3];
+        let mut table: Option<[[i64; TILE]; 3]> = None;
         let mut first = lanes.start;
         while first < lanes.end {
             let count = (lanes.end - first).min(TILE as i64) as usize;

@@ -42,12 +42,12 @@ impl Geometry {
         self.lanes
     }
 
-    /// Offsets of `count` consecutive lanes from lane `first`.
+    /// Offsets of `count` consecutive lanes from lane `first`; `table` is filled only where they follow no pattern.
     pub(crate) fn offsets<'a, const TILE: usize>(
         &self,
         first: i64,
         count: usize,
-        table: &'a mut [[i64; TILE]; 3],
+        table: &'a mut Option<[[i64; TILE]; 3]>,
     ) -> [Offsets<'a>; 3] {
         let Some((inner, outer)) = self.axes.split_last() else {
             return [Offsets::Uniform { base: 0, stride: 0 }; 3];
@@ -69,6 +69,7 @@ impl Geometry {
                 stride: inner.strides[slot],
             });
         }
+        let table = table.get_or_insert([[0; TILE]; 3]);
         let mut position = position;
         for lane in 0..count {
             for (slot, offsets) in table.iter_mut().enumerate() {
@@ -167,7 +168,7 @@ mod tests {
             assert_eq!(geometry.lanes() as usize, expected.len());
             for first in 0..expected.len() {
                 for count in 1..=(expected.len() - first).min(8) {
-                    let mut table = [[0; 8]; 3];
+                    let mut table: Option<[[i64; 8]; 3]> = None;
                     let tile = geometry.offsets(first as i64, count, &mut table);
                     for lane in 0..count {
                         for slot in 0..3 {
@@ -193,7 +194,7 @@ mod tests {
         let size = (1_i64 << 33) + 5;
         let geometry = Geometry::new([Axis { size, strides: [0, 0, 16] }]);
         assert_eq!(geometry.lanes(), size);
-        let mut table = [[0; 8]; 3];
+        let mut table: Option<[[i64; 8]; 3]> = None;
         let tile = geometry.offsets(size - 5, 5, &mut table);
         assert_eq!(tile[0].at(4), 0);
         assert_eq!(tile[2].at(4), (size - 1) * 16);

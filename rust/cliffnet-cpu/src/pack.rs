@@ -45,6 +45,9 @@ pub(crate) unsafe fn pack<S: Storage>(
         } else {
             (0, 0)
         };
+        if (lanes_done, blades_done) == (count, blades) {
+            return;
+        }
         for lane in 0..count {
             let row = source.offset(offsets.at(lane) as isize);
             let first = if lane < lanes_done { blades_done } else { 0 };
@@ -85,6 +88,9 @@ pub(crate) unsafe fn unpack<S: Storage>(
         } else {
             (0, 0)
         };
+        if (lanes_done, blades_done) == (count, blades) {
+            return;
+        }
         for lane in 0..count {
             let row = target.offset(offsets.at(lane) as isize);
             let first = if lane < lanes_done { blades_done } else { 0 };

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 
@@ -20,7 +21,29 @@ const SERIAL_WORK: i64 = 1 << 17;
 const CHUNK_WORK: i64 = 1 << 16;
 
 /// Programs by plan id; plans are never freed, so neither are these.
-static PROGRAMS: LazyLock<RwLock<HashMap<i64, Arc<Program>>>> = LazyLock::new(RwLock::default);
+static PROGRAMS: LazyLock<RwLock<Programs>> = LazyLock::new(RwLock::default);
+
+type Programs = HashMap<i64, Arc<Program>, BuildHasherDefault<IdHasher>>;
+
+/// Plan ids are hashes already.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_i64(&mut self, id: i64) {
+        self.0 = id as u64;
+    }
+}
 
 /// The program of a plan, compiled on first use.
 fn program(id: i64) -> Result<Arc<Program>, String> {

@@ -38,7 +38,7 @@ pub(crate) fn involution_signs(name: &str, dim: u32) -> PyResult<Vec<f64>> {
 
 /// A dual as a list over input blades of (output index, coefficient), or None where the blade maps to zero.
 ///
-/// `name` is one of right_complement, left_complement, polarity, unpolarity, hodge_dual.
+/// `name` is one of `right_complement`, `left_complement`, `polarity`, `unpolarity`, `hodge_dual`.
 #[pyfunction]
 pub(crate) fn blade_map(name: &str, squares: Vec<f64>, blades: Blades) -> PyResult<Vec<Option<(usize, f64)>>> {
     guarded(|| {
