@@ -216,7 +216,7 @@ def test_other_errors_of_native_code_stay_as_they_are():
 def test_plans_that_do_not_exist_are_refused():
     x = torch.ones(4)
     for plan in (10**6, -1, 2**62):
-        with pytest.raises(RuntimeError, match=f"plan {plan} does not exist in this process"):
+        with pytest.raises(RuntimeError, match=f"plan {plan} is not known to this process"):
             torch.ops.cliffnet.bilinear(x, x, plan)
     plan = PLANE.product_plan("geometric_product")
     with pytest.raises(RuntimeError, match=r"last axes are 4 and 8, but plan .* multiplies 4 by 4 blades"):
