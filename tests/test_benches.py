@@ -173,3 +173,9 @@ def test_bad_command_lines(arguments, message, capsys):
 def test_every_script_is_described():
     text = (ROOT / "benches" / "README.md").read_text()
     assert all(f"`{name}`" in text for name in SCRIPTS)
+
+
+def test_readme_shows_the_newest_recorded_run():
+    from benches import readme
+
+    assert readme.table(readme.newest_run(readme.CSV)) in readme.README.read_text()
