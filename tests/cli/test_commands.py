@@ -7,6 +7,7 @@ import time
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from cliffnet.data import load_tensors
 
@@ -48,6 +49,17 @@ def test_train_then_eval(spawn, tmp_path):
     assert code == 0, err
     assert "shifted by 200" in out
     assert "5 planets" not in out
+
+
+def test_compiled_training_ends_where_eager_training_does(spawn, tmp_path):
+    options = (*TRAIN, "--steps", 3, "--dtype", "float64", "--run-dir", tmp_path)
+    for name, extra in (("eager", ()), ("compiled", ("--compile",))):
+        code, _, err = finish(spawn(*options, "--name", name, *extra))
+        assert code == 0, err
+    eager, compiled = (load_file(tmp_path / name / "best.safetensors") for name in ("eager", "compiled"))
+    assert eager.keys() == compiled.keys()
+    for name, weight in eager.items():
+        torch.testing.assert_close(compiled[name], weight, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.autograd import forward_ad
 from torch.autograd.gradcheck import gradcheck, gradgradcheck
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from helpers.operator_cases import CASES, FEW, Case
 
@@ -119,6 +120,53 @@ def test_forward_mode_dual_tensors(case):
         dual = forward_ad.make_dual(left, torch.ones_like(left))
         tangent = forward_ad.unpack_dual(case.function(dual, right)).tangent
     torch.testing.assert_close(tangent, case.oracle(torch.ones_like(left), right), **CLOSE)
+
+
+class PassThrough(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {}))
+
+
+class Labelled(torch.Tensor):
+    pass
+
+
+SURROUNDINGS = {
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "device mode": lambda: torch.device("cpu"),
+    "dispatch mode": PassThrough,
+    "profiler": lambda: torch.profiler.profile(acc_events=True),
+    "no_grad": torch.no_grad,
+}
+
+
+@pytest.mark.parametrize("surroundings", SURROUNDINGS)
+@pytest.mark.parametrize("case", FEW, ids=lambda case: case.name)
+def test_forward_mode_keeps_tangents_whatever_surrounds_it(case, surroundings):
+    left, right = (x.detach() for x in case.operands(3))
+    with SURROUNDINGS[surroundings](), forward_ad.dual_level():
+        dual = forward_ad.make_dual(left, torch.ones_like(left))
+        tangent = forward_ad.unpack_dual(case.function(dual, right)).tangent
+        labelled = forward_ad.unpack_dual(case.function(dual.as_subclass(Labelled), right)).tangent
+    expected = case.oracle(torch.ones_like(left), right)
+    torch.testing.assert_close(tangent, expected, **CLOSE)
+    torch.testing.assert_close(labelled.as_subclass(torch.Tensor), expected, **CLOSE)
+
+
+@pytest.mark.parametrize("case", FEW, ids=lambda case: case.name)
+def test_functional_derivatives_under_autocast(case):
+    left, right = (x.detach() for x in case.operands(3, dtype=torch.float32))
+    half = left.bfloat16()
+
+    def energy(function):
+        return lambda a: (function(a.float() if function is case.oracle else a, right) ** 2).sum()
+
+    with torch.autocast("cpu", torch.bfloat16):
+        gradient = torch.func.grad(energy(case.function))(half)
+        _, tangent = torch.func.jvp(lambda a: case.function(a, right), (half,), (half,))
+    assert gradient.dtype == torch.bfloat16
+    torch.testing.assert_close(gradient, torch.func.grad(energy(case.oracle))(half), rtol=2e-2, atol=2e-2)
+    torch.testing.assert_close(tangent, case.oracle(half.float(), right), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", FEW, ids=lambda case: case.name)

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from cliffnet import _rust
+from cliffnet._log import warn_once
 from cliffnet.errors import CliffnetInternalError, ShapeError
 from cliffnet.ops._backend import active_backend
 
@@ -32,6 +33,7 @@ _is_autocasting: Callable[[], bool] = torch._C._is_any_autocast_enabled
 _is_profiling: Callable[[], bool] = torch._C._autograd._profiler_enabled
 _grad_enabled: Callable[[], bool] = torch.is_grad_enabled
 _PLAIN = (Tensor, torch.nn.Parameter)
+_HALF = (torch.bfloat16, torch.float16)
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -99,8 +101,6 @@ class Operator(ABC):
 
     def _fallback(self, *arguments: Any) -> Tensor:
         """Run the reference on a device without a kernel, and say so once."""
-        from cliffnet._log import warn_once
-
         warn_once(f"cliffnet has no {arguments[0].device.type} kernels; the slower reference backend is used there")
         return self._declared_reference(*arguments)
 
@@ -135,8 +135,12 @@ class Operator(ABC):
             if _functorch_active():
                 return self.reference(*arguments)
             return self.raw(*arguments)
-        if _functorch_active():
-            result: Tensor = self._functional.apply(*arguments)
+        if _functorch_active() or forward_ad._current_level >= 0:
+            # whatever mode is active: the registered form would drop tangents without a word
+            arguments = _autocasted(arguments)
+            result: Tensor = (
+                self._functional.apply(*arguments) if _functorch_active() else self._eager.apply(None, *arguments)
+            )
             return result
         if _dispatch_modes() or _function_modes() or _is_autocasting():
             return self.raw(*arguments)
@@ -149,7 +153,7 @@ class Operator(ABC):
                 needs_grad = True
             if tensor.is_neg():
                 direct = None
-        if (needs_grad and _grad_enabled()) or forward_ad._current_level >= 0:
+        if needs_grad and _grad_enabled():
             if any(map(_is_legacy_batched, arguments[: self.tensors])):
                 return self.raw(*arguments)
             result = self._eager.apply(direct, *arguments)
@@ -180,6 +184,18 @@ def is_undisturbed() -> bool:
         or _is_autocasting()
         or _is_profiling()
         or forward_ad._current_level >= 0
+    )
+
+
+def _autocasted(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Apply the autocast policy of every operator, single precision, where autocast is on."""
+    if not _is_autocasting():
+        return arguments
+    return tuple(
+        argument.float()
+        if isinstance(argument, Tensor) and argument.dtype in _HALF and torch.is_autocast_enabled(argument.device.type)
+        else argument
+        for argument in arguments
     )
 
 
