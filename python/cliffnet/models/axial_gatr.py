@@ -11,7 +11,7 @@ from cliffnet.errors import ConfigError, ShapeError
 from cliffnet.models._gatr_block import GATrBlock, Streams, check_parts, run_part
 from cliffnet.models.gatr import check_channel_counts, join_reference_multivector
 from cliffnet.nn import Compatibility, EquivariantLinear, MLPConfig, SelfAttentionConfig
-from cliffnet.nn._layout import check_multivectors
+from cliffnet.nn.layout import check_multivectors
 
 
 def _pair(name: str, value: Sequence[bool]) -> tuple[bool, bool]:

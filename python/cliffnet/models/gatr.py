@@ -21,9 +21,9 @@ from cliffnet.nn import (
     MLPConfig,
     SelfAttentionConfig,
 )
-from cliffnet.nn._attention_features import volume_blade
-from cliffnet.nn._layout import check_multivectors
+from cliffnet.nn.attention_features import volume_blade
 from cliffnet.nn.config import Config, check_dropout
+from cliffnet.nn.layout import check_multivectors
 
 
 @dataclass(frozen=True)

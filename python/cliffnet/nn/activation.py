@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from cliffnet.nn._layout import scalar_plane
 from cliffnet.nn.config import ACTIVATIONS, check_choice
+from cliffnet.nn.layout import scalar_plane
 
 
 def _gelu_tanh(x: Tensor) -> Tensor:

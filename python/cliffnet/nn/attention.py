@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError, ShapeError
-from cliffnet.nn._attention_features import measures_distance
-from cliffnet.nn._layout import cat_channels, check_multivectors, check_scalars, split_channels
+from cliffnet.nn.attention_features import measures_distance
 from cliffnet.nn.attention_functions import geometric_attention
 from cliffnet.nn.config import Compatibility, SelfAttentionConfig
 from cliffnet.nn.dropout import GradeDropout
+from cliffnet.nn.layout import cat_channels, check_multivectors, check_scalars, split_channels
 from cliffnet.nn.linear import EquivariantLinear
 from cliffnet.nn.positional_encoding import RotaryPositionalEncoding
 

@@ -9,7 +9,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from cliffnet import functional as F
 from cliffnet.algebra import Algebra
 from cliffnet.errors import AlgebraMismatchError, ConfigError, ShapeError
-from cliffnet.nn._attention_features import (
+from cliffnet.nn._mask import prepare_mask
+from cliffnet.nn.attention_features import (
     FeatureLayout,
     feature_layout,
     inner_product_blades,
@@ -17,8 +18,7 @@ from cliffnet.nn._attention_features import (
     measures_distance,
     query_features,
 )
-from cliffnet.nn._layout import blade_planes
-from cliffnet.nn._mask import prepare_mask
+from cliffnet.nn.layout import blade_planes
 
 # From this many keys on it pays to pad features to one width, which torch's fused CPU kernel asks for.
 _FUSED_FROM_KEYS = 64

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from cliffnet import functional as F
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError
-from cliffnet.nn._layout import check_multivectors, check_scalars, scalar_plane
 from cliffnet.nn.config import INITIALIZATIONS, check_choice
+from cliffnet.nn.layout import check_multivectors, check_scalars, scalar_plane
 
 # Scale of the weights, scale of the maps to scalars, mean of the bias, per initialisation scheme.
 _SCHEMES = {

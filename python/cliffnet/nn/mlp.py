@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from cliffnet import functional as F
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError, ShapeError
-from cliffnet.nn._attention_features import volume_blade
-from cliffnet.nn._layout import cat_channels, split_channels
 from cliffnet.nn.activation import ScalarGatedNonlinearity
+from cliffnet.nn.attention_features import volume_blade
 from cliffnet.nn.config import Compatibility
 from cliffnet.nn.dropout import GradeDropout
+from cliffnet.nn.layout import cat_channels, split_channels
 from cliffnet.nn.linear import EquivariantLinear
 
 

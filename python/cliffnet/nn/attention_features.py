@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Algebra
-from cliffnet.nn._layout import blade_planes
+from cliffnet.nn.layout import blade_planes
 
 _DENSE = torch.contiguous_format
 
