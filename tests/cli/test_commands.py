@@ -52,7 +52,9 @@ def test_train_then_eval(spawn, tmp_path):
 
 
 def test_compiled_training_ends_where_eager_training_does(spawn, tmp_path):
-    options = (*TRAIN, "--steps", 3, "--dtype", "float64", "--run-dir", tmp_path)
+    model = ("--model", "mlp", "--channels", 16, "--blocks", 1)
+    sizes = ("--train-samples", 60, "--val-samples", 20, "--eval-samples", 20, "--batch-size", 16, "--threads", 1)
+    options = ("train", "nbody-gravity", *model, *sizes, "--steps", 3, "--dtype", "float64", "--run-dir", tmp_path)
     for name, extra in (("eager", ()), ("compiled", ("--compile",))):
         code, _, err = finish(spawn(*options, "--name", name, *extra))
         assert code == 0, err
