@@ -5,7 +5,7 @@ Native part of cliffnet.
 from _typeshed import SupportsGetItem
 from typing import Any, SupportsFloat, SupportsIndex
 
-__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_hash", "plan_paths", "plan_sizes", "plan_terms", "product_plan", "register_operators"]
+__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_paths", "plan_sizes", "plan_terms", "product_plan", "register_operators"]
 
 def bilinear_direct(left: Any, right: Any, plan: SupportsIndex) -> Any:
     """
@@ -65,11 +65,6 @@ def plan_from_terms(sizes: tuple[SupportsIndex, SupportsIndex, SupportsIndex], p
 def plan_gradients(id: SupportsIndex) -> tuple[int, int]:
     """
     Ids of the plans that give the gradients of the left and of the right operand.
-    """
-
-def plan_hash(id: SupportsIndex) -> str:
-    """
-    Hash of a plan's contents in hexadecimal, the same on every platform.
     """
 
 def plan_paths(id: SupportsIndex) -> list[tuple[int, int, int]]:

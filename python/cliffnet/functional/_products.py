@@ -16,7 +16,7 @@ _multiply = bilinear.__call__
 
 
 def _product(kind: str, left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
-    # the common case costs half a microsecond; everything else is checked in full
+    # operands of one shape on the CPU are checked cheaply, everything else in full
     try:
         shape, dtype = left.shape, left.dtype
         fits = (

@@ -24,9 +24,8 @@ class _Bilinear(Operator):
     name = "bilinear"
     schema = "(Tensor left, Tensor right, int plan) -> Tensor"
     tensors = 2
-    arity = 3
 
-    def __call__(self, left: Tensor, right: Tensor, plan: int) -> Tensor:  # as the base says
+    def __call__(self, left: Tensor, right: Tensor, plan: int) -> Tensor:
         # the commonest case by hand: the loops of the router would cost as much again as a small product
         if (
             is_undisturbed()

@@ -49,14 +49,11 @@ class Operator(ABC):
         Schema without the name: tensors first, then integers.
     tensors : int
         Number of tensor arguments.
-    arity : int
-        Number of all arguments.
     """
 
     name: str
     schema: str
     tensors: int
-    arity: int
 
     def __init__(self) -> None:
         self._library = torch.library.Library("cliffnet", "FRAGMENT")
@@ -208,7 +205,9 @@ def _translated(error: RuntimeError) -> RuntimeError:
 
 
 def _backward(operator: Operator, context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-    needed = tuple(context.needs_input_grad[-operator.arity :][: operator.tensors])
+    # the eager form has one argument in front of those of the operator
+    first = len(context.needs_input_grad) - operator.tensors - len(context.constants)
+    needed = tuple(context.needs_input_grad[first : first + operator.tensors])
     gradients = operator.gradients(cotangent, (*context.saved_tensors, *context.constants), needed)
     return (*gradients, *(None for _ in context.constants))
 

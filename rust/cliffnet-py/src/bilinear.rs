@@ -262,7 +262,7 @@ pub(crate) fn prepare<'t>(
 /// Calls `body` with the arguments of a boxed kernel; errors and panics become torch errors.
 ///
 /// # Safety
-/// As a boxed kernel whose schema is `tensors` tensors, then `integers` integers, giving one tensor.
+/// `stack` is that of a boxed kernel with at least one argument and one tensor as output; `body` takes its arguments.
 unsafe fn boxed(stack: *mut StableValue, body: impl FnOnce(&'static TorchFunctions) -> Result<TensorHandle, String>) {
     let Some(torch) = functions() else { return };
     let message = match catch_unwind(AssertUnwindSafe(|| body(torch))) {

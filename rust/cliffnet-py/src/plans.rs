@@ -122,9 +122,3 @@ pub(crate) fn plan_gradients(id: i64) -> PyResult<(i64, i64)> {
             .ok_or_else(|| Failure::new("CliffnetInternalError", unknown(id)))
     })
 }
-
-/// Hash of a plan's contents in hexadecimal, the same on every platform.
-#[pyfunction]
-pub(crate) fn plan_hash(id: i64) -> PyResult<String> {
-    guarded(|| Ok(format!("{:032x}", plan(id)?.content_hash())))
-}
