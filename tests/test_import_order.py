@@ -12,15 +12,16 @@ LEVELS = (
     ("reference",),
     ("ops",),
     ("functional",),
+    ("multivector",),
     ("nn", "geometry"),
     ("models",),
-    ("interop", "data"),
+    ("interop", "data", "io", "viz", "testing"),
     ("training",),
     ("cli",),
 )
 LEVEL = {package: level for level, packages in enumerate(LEVELS) for package in packages}
 # the package's own face and ``python -m cliffnet``
-FACES = {"__init__": 4, "__main__": 9}
+FACES = {"__init__": 5, "__main__": 10}
 TOUCH_RUST = {"algebra", "ops"}
 
 

@@ -2,8 +2,11 @@
 
 from cliffnet import functional as functional
 from cliffnet.algebra import Algebra as Algebra
+from cliffnet.algebra import Layout as Layout
 from cliffnet.algebra import LinearMaps as LinearMaps
 from cliffnet.algebra import Partition as Partition
+from cliffnet.multivector import Multivector as Multivector
+from cliffnet.multivector import parse as parse
 from cliffnet.ops import build_info as _build_info
 
 __version__ = _build_info()["version"]

@@ -5,7 +5,7 @@ Native part of cliffnet.
 from _typeshed import SupportsGetItem
 from typing import Any, SupportsFloat, SupportsIndex
 
-__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_paths", "plan_sizes", "plan_terms", "product_plan", "register_operators"]
+__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
 
 def bilinear_direct(left: Any, right: Any, plan: SupportsIndex) -> Any:
     """
@@ -17,9 +17,10 @@ def bilinear_direct(left: Any, right: Any, plan: SupportsIndex) -> Any:
     `ShapeError` when the tensors do not fit the plan; `BackendUnavailableError` when direct calls are not possible.
     """
 
-def blade_map(name: str, squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> list[tuple[int, float] | None]:
+def blade_map(name: str, squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], out: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> list[tuple[int, float] | None]:
     """
-    A dual as a list over input blades of (output index, coefficient), or None where the blade maps to zero.
+    A dual between two layouts as a list over input blades of (output index, coefficient), or None where the blade maps
+    to zero or to a blade that the output lacks.
 
     `name` is one of `right_complement`, `left_complement`, `polarity`, `unpolarity`, `hodge_dual`.
     """
@@ -32,9 +33,9 @@ def build_info() -> list[tuple[str, str]]:
     When `CLIFFNET_ISA` cannot be used.
     """
 
-def canonical_basis(dim: SupportsIndex) -> list[int]:
+def canonical_basis(dim: SupportsIndex, grades: SupportsGetItem[int, SupportsIndex] | None = None) -> list[int]:
     """
-    Masks of all 2^n blades in grade-then-lexicographic order.
+    Masks of the blades of the given grades, or of all 2^n, in grade-then-lexicographic order.
     """
 
 def equivariant_maps(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], group: str) -> list[list[tuple[int, int, float]]]:
@@ -47,7 +48,7 @@ def has_direct_calls() -> bool:
     Whether [`bilinear_direct`] can be called: operators are registered and torch is at least 2.14.
     """
 
-def inner_product_plan(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> int:
+def inner_product_plan(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], left: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], right: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> int:
     """
     Id of the plan of the invariant inner product `<reverse(x) y>_0`.
     """
@@ -80,6 +81,11 @@ def plan_sizes(id: SupportsIndex) -> tuple[int, int, int, int]:
 def plan_terms(id: SupportsIndex) -> tuple[list[int], list[int], list[int], list[int], list[float]]:
     """
     Columns out, left, right, path, coefficient of a plan.
+    """
+
+def product_masks(kind: str, squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], left: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], right: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> list[int]:
+    """
+    Masks of the blades that a product of two layouts can reach, in canonical order.
     """
 
 def product_plan(kind: str, squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], left: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], right: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], out: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], classes: SupportsGetItem[int, SupportsGetItem[int, SupportsIndex]] | None = None) -> int:

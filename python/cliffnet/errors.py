@@ -5,6 +5,9 @@ so ``except ValueError`` works as well as ``except ShapeError``.
 """
 
 
+import torch
+
+
 class CliffnetError(Exception):
     """Base class of all errors raised by cliffnet."""
 
@@ -19,6 +22,28 @@ class BladeError(CliffnetError, ValueError):
 
 class GradeError(CliffnetError, ValueError):
     """A grade that the algebra does not have."""
+
+
+class LayoutError(CliffnetError, ValueError):
+    """A layout that cannot hold what it should, or blades too many to list."""
+
+
+class DomainError(CliffnetError, ValueError):
+    """An argument outside the domain of a function, such as the logarithm of what is no rotor."""
+
+
+class ParseError(CliffnetError, ValueError):
+    """Text that is no multivector.
+
+    Attributes
+    ----------
+    position : int
+        Where reading stopped, counted from 0.
+    """
+
+    def __init__(self, message: str, position: int = 0) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class PartitionError(CliffnetError, ValueError):
@@ -41,7 +66,7 @@ class DeviceError(CliffnetError, RuntimeError):
     """Operands on different devices, or a device that is not there."""
 
 
-class NotInvertibleError(CliffnetError, ArithmeticError):
+class NotInvertibleError(CliffnetError, torch.linalg.LinAlgError, ArithmeticError):
     """An element without an inverse, or a metric without the dual asked for."""
 
 

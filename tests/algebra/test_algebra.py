@@ -10,6 +10,7 @@ import torch
 
 from cliffnet import Algebra, errors
 from cliffnet import functional as F
+from cliffnet.algebra import blade_map
 from helpers.multivectors import SIGNED_BASIS
 
 
@@ -151,14 +152,23 @@ def test_from_string_refuses_other_text(text):
         Algebra.from_string(text)
 
 
-def test_twelve_generators_are_the_limit():
+def test_full_multivectors_end_at_twelve_generators():
     algebra = Algebra(6, 5, 1)
     assert algebra.num_blades == 4096
     assert algebra.blade_names[-1] == "e0_1_2_3_4_5_6_7_8_9_10_11"
-    with pytest.raises(errors.SignatureError, match=r"13 generators .* at most 12 \(4096 blades\)"):
-        Algebra(13)
-    with pytest.raises(errors.SignatureError, match="13 generators"):
-        Algebra(metric=[1] * 13)
+    large = Algebra(13)
+    assert large.num_blades == 2**13
+    for fact in ("full", "blade_names", "blade_masks", "blade_signs", "grades"):
+        with pytest.raises(errors.LayoutError, match=r"Cl\(13,0\) has 2\^13 blades, too many to list"):
+            getattr(large, fact)
+
+
+def test_sixty_two_generators_are_the_limit():
+    assert Algebra(60, 1, 1).dim == 62
+    with pytest.raises(errors.SignatureError, match="63 generators were asked for, expected at most 62"):
+        Algebra(63)
+    with pytest.raises(errors.SignatureError, match="63 generators"):
+        Algebra(metric=[1] * 63)
     # refused before anything of that size is built
     for build in (lambda: Algebra(10**15), lambda: Algebra(0, 10**15), lambda: Algebra.from_string(f"Cl({10**15})")):
         with pytest.raises(errors.SignatureError, match="1000000000000000 generators"):
@@ -232,5 +242,5 @@ def test_products_of_custom_generators():
 @pytest.mark.parametrize("name", ["polarity", "unpolarity", "hodge_dual", "right_complement", "left_complement"])
 def test_blade_maps_name_every_blade_at_most_once(name):
     algebra = Algebra(2, 1)
-    entries = algebra.blade_map(name)
+    entries = blade_map(name, algebra.full.key, algebra.full.key)
     assert sorted(entry[0] for entry in entries) == sorted(entry[1] for entry in entries) == list(range(8))

@@ -38,14 +38,15 @@ def test_indices_of_two_digits_are_separated():
     assert Algebra(9, 0, 1).blade_names[-1] == "e0123456789"
 
 
-@pytest.mark.parametrize("name", ["", "x", "e1a", "E1", "e_1", "e1_", "12", "e-1", "e1 2"])
+@pytest.mark.parametrize("name", ["", "x", "e1-", "E1", "e_1", "e1_", "12", "e-1", "e1 2"])
 def test_other_text_is_no_blade_name(name):
     with pytest.raises(errors.BladeError, match="is no blade name; expected '1' or 'e' followed by generator indices"):
         Algebra(3).index(name)
 
 
 @pytest.mark.parametrize(
-    ("algebra", "name"), [(Algebra(3), "e4"), (Algebra(3), "e0"), (Algebra(3), "e11"), (Algebra(3, 0, 1), "e4")]
+    ("algebra", "name"),
+    [(Algebra(3), "e4"), (Algebra(3), "e0"), (Algebra(3), "e11"), (Algebra(3), "e1a"), (Algebra(3, 0, 1), "e4")],
 )
 def test_blades_that_do_not_exist_are_refused(algebra, name):
     with pytest.raises(errors.BladeError, match=f"'{name}' is not a blade of this algebra; its generators are e"):
@@ -77,7 +78,7 @@ def to_signed(x):
 
 PRODUCTS = [F.geometric_product, F.outer_product, F.left_contraction, F.right_contraction, F.scalar_product]
 PRODUCTS += [F.fat_inner_product, F.hestenes_inner_product, F.commutator, F.anticommutator]
-PRODUCTS += [F.regressive_product, F.join, F.sandwich]
+PRODUCTS += [F.regressive_product, F.projective_join, F.sandwich]
 MAPS = [F.reverse, F.grade_involute, F.clifford_conjugate, F.right_complement, F.left_complement]
 MAPS += [F.unpolarity, F.hodge_dual, F.dual, F.undual, lambda x, algebra: F.grade_project(x, (1, 3), algebra)]
 

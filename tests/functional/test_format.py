@@ -20,7 +20,7 @@ BINARY = [
     F.commutator,
     F.anticommutator,
     F.regressive_product,
-    F.join,
+    F.projective_join,
     F.sandwich,
 ]
 UNARY = [

@@ -19,7 +19,7 @@ PRODUCTS = [
     F.hestenes_inner_product,
     F.commutator,
     F.anticommutator,
-    F.join,
+    F.projective_join,
 ]
 INVOLUTIONS = [F.reverse, F.grade_involute, F.clifford_conjugate]
 one = [multivectors]
@@ -39,7 +39,7 @@ def pseudoscalar(algebra):
     # the product of the generators in order, whatever sign and name the basis gives it
     result = scalar(algebra)
     for index in range(algebra.dim):
-        result = F.geometric_product(result, blade(algebra, f"e{algebra.first_index + index}"), algebra)
+        result = F.geometric_product(result, blade(algebra, algebra.generator_names[index]), algebra)
     return result if algebra.r == 0 else F.right_complement(scalar(algebra), algebra)
 
 
@@ -82,7 +82,7 @@ def test_units(algebra, a):
 
 @pytest.mark.parametrize("algebra", ALGEBRAS, ids=name)
 def test_generators_anticommute_and_square_to_the_metric(algebra):
-    generators = [blade(algebra, f"e{algebra.first_index + index}") for index in range(algebra.dim)]
+    generators = [blade(algebra, algebra.generator_names[index]) for index in range(algebra.dim)]
     for (i, a), (j, b) in itertools.product(enumerate(generators), repeat=2):
         ab, ba = F.geometric_product(a, b, algebra), F.geometric_product(b, a, algebra)
         if i == j:
@@ -317,7 +317,7 @@ def test_regressive_product_is_dual_to_the_outer_product(algebra, a, b):
         outer = F.outer_product(complement(a, algebra), complement(b, algebra), algebra)
         assert torch.equal(complement(regressive, algebra), outer)
         assert torch.equal(inverse(outer, algebra), regressive)
-    assert torch.equal(F.join(a, b, algebra), F.right_complement(F.right_complement(regressive, algebra), algebra))
+    assert torch.equal(F.projective_join(a, b, algebra), F.right_complement(F.right_complement(regressive, algebra), algebra))
     n = algebra.dim
     for (r, a_r), (s, b_s) in itertools.product(enumerate(grades(a, algebra)), enumerate(grades(b, algebra))):
         product = F.regressive_product(a_r, b_s, algebra)

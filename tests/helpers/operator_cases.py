@@ -21,7 +21,7 @@ FUNCTIONS = {
     "geometric_product": F.geometric_product,
     "outer_product": F.outer_product,
     "left_contraction": F.left_contraction,
-    "join": F.join,
+    "projective_join": F.projective_join,
     "commutator": F.commutator,
     "inner_product": F.inner_product,
 }

@@ -123,7 +123,7 @@ def test_the_check_itself_fails_for_broken_layers():
         return x, x[..., 3]
 
     def join_without_orientation(x):
-        return F.join(x, x.flip(-2), algebra), None
+        return F.projective_join(x, x.flip(-2), algebra), None
 
     for broken in (shifted_component, swapped_component, leaked_scalar, join_without_orientation):
         with pytest.raises(AssertionError, match="relative error"):

@@ -83,7 +83,7 @@ def test_regressive_product_is_the_outer_product_of_complements(dim):
     complement = outer[-1].T
     regressive = np.einsum("po,oab,ac,bd->pcd", np.linalg.inv(complement), outer, complement, complement, optimize=True)
     join = np.einsum("po,oab,ac,bd->pcd", complement, outer, complement, complement, optimize=True)
-    for kind, table in (("regressive_product", regressive), ("join", join)):
+    for kind, table in (("regressive_product", regressive), ("projective_join", join)):
         for r in range(dim + 1):
             degenerate = Algebra(dim - r, 0, r)
             left, right, out = products(degenerate, kind, seed=r)

@@ -1,22 +1,27 @@
 """The algebra Cl(p,q,r) as an immutable value."""
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from cliffnet import _rust
+from cliffnet._graphs import kept_constant
 from cliffnet.algebra import _tables
+from cliffnet.algebra._constructors import Constructors
+from cliffnet.algebra._layout import Layout
 from cliffnet.algebra._maps import LinearMaps
-from cliffnet.algebra._names import blade_name, parse_blade, parse_signature
-from cliffnet.errors import BladeError, ConfigError, GradeError, NotInvertibleError, SignatureError
+from cliffnet.algebra._names import blade_name, generator_labels, parse_blade, parse_signature
+from cliffnet.algebra._presets import preset, preset_name
+from cliffnet.algebra._squares import check_squares
+from cliffnet.algebra._subalgebra import subalgebra
+from cliffnet.errors import BladeError, ConfigError, GradeError, LayoutError
 
 MAX_DENSE_DIM = 12
 
-_Key = tuple[tuple[float, ...], tuple[str, ...] | None]
+_Key = tuple[tuple[float, ...], tuple[str, ...], tuple[str, ...] | None]
 
 
-class Algebra:
+class Algebra(Constructors):
     """The Clifford (geometric) algebra of a diagonal real metric.
 
     Generators anticommute, ``e_i e_j = -e_j e_i``, and square to the metric, ``e_i e_i = metric[i]``. Blades stand
@@ -31,13 +36,22 @@ class Algebra:
         The squares themselves, in order, instead of ``p, q, r``.
     basis : sequence of str, optional
         Names of all blades in the order they should have, such as ``e31`` for ``-e13``; any signed permutation.
+    names : sequence of str, optional
+        What stands after the ``e`` of each generator: ``"xyz"`` names them ``ex, ey, ez``.
+    start_index : int, optional
+        Number of the first generator, instead of names.
 
     Raises
     ------
     SignatureError
-        If a count is negative, a square is not finite, or there are more than 12 generators.
+        If a count is negative, a square is not finite, or there are more than 62 generators.
     BladeError
-        If ``basis`` does not name every blade exactly once.
+        If ``basis`` does not name every blade exactly once, or names do not fit the generators.
+
+    Notes
+    -----
+    Full multivectors exist up to 12 generators; above, and up to 62, functions take layouts of the blades in use.
+    Algebras that differ in metric, order or names of blades are different.
 
     Examples
     --------
@@ -54,13 +68,17 @@ class Algebra:
     _interned: dict[_Key, "Algebra"] = {}  # noqa: RUF012  # shared by design: the table of all algebras
 
     metric: tuple[float, ...]
+    key: str
+    generator_labels: tuple[str, ...]
+    dim: int
+    num_blades: int
+    is_dense: bool
     blade_masks: tuple[int, ...]
     blade_signs: tuple[int, ...]
     blade_names: tuple[str, ...]
     grades: tuple[int, ...]
-    dim: int
-    num_blades: int
-    first_index: int
+    full: Layout
+    _custom_basis: tuple[str, ...] | None
 
     def __new__(
         cls,
@@ -71,56 +89,85 @@ class Algebra:
         *,
         metric: Sequence[float] | None = None,
         basis: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
+        start_index: int | None = None,
     ) -> "Algebra":
-        squares = _squares(p, q, r, metric)
-        key = (squares, None if basis is None else tuple(basis))
+        squares = check_squares(p, q, r, metric)
+        if start_index is None:
+            start_index = 0 if squares.count(0.0) == 1 else 1
+        labels = generator_labels(len(squares), names, start_index)
+        key = (squares, labels, None if basis is None else tuple(basis))
         known = cls._interned.get(key)
         if known is not None:
             return known
         algebra = super().__new__(cls)
-        algebra._build(squares, key[1])
+        algebra._build(*key)
         # setdefault keeps one object even when two threads build the same algebra
         return cls._interned.setdefault(key, algebra)
 
     def __init__(self, *arguments: object, **keywords: object) -> None:
         """Do nothing: the object may be an old one; see ``__new__``."""
 
-    def _build(self, squares: tuple[float, ...], basis: tuple[str, ...] | None) -> None:
+    def _build(self, squares: tuple[float, ...], labels: tuple[str, ...], basis: tuple[str, ...] | None) -> None:
         dim = len(squares)
-        first_index = 0 if squares.count(0.0) == 1 else 1
+        fields: dict[str, object] = {
+            "metric": squares,
+            "key": f"algebra {len(_BY_KEY)}",
+            "generator_labels": labels,
+            "dim": dim,
+            "num_blades": 2**dim,
+            "is_dense": dim <= MAX_DENSE_DIM,
+            "_custom_basis": basis,
+        }
+        self.__dict__.update(fields)
+        _BY_KEY[self.key] = self
+        if not self.is_dense:
+            if basis is not None:
+                raise LayoutError(
+                    f"a basis of all {2**dim} blades was given; that needs at most {MAX_DENSE_DIM} generators"
+                )
+            return
         masks = _rust.canonical_basis(dim)
         signs = [1] * len(masks)
-        names = [blade_name(mask, first_index, dim) for mask in masks]
         if basis is not None:
-            parsed = [parse_blade(name, first_index, dim) for name in basis]
+            parsed = [parse_blade(name, labels) for name in basis]
             given = [mask for mask, _ in parsed]
             if sorted(given) != sorted(masks):
                 raise BladeError(
                     f"the basis names {len(set(given))} of {len(masks)} blades; expected each exactly once"
                 )
-            masks, signs, names = given, [sign for _, sign in parsed], list(basis)
-        fields: dict[str, object] = {
-            "metric": squares,
-            "dim": dim,
-            "num_blades": len(masks),
-            "first_index": first_index,
+            masks, signs = given, [sign for _, sign in parsed]
+        dense: dict[str, object] = {
             "blade_masks": tuple(masks),
             "blade_signs": tuple(signs),
-            "blade_names": tuple(names),
+            "blade_names": tuple(basis) if basis is not None else tuple(blade_name(mask, labels) for mask in masks),
             "grades": tuple(mask.bit_count() for mask in masks),
-            "_custom_basis": basis,
-            "_basis_key": _tables.register_basis(list(squares), (masks, [float(sign) for sign in signs])),
+            "_position": {mask: index for index, mask in enumerate(masks)},
         }
-        self.__dict__.update(fields)
+        self.__dict__.update(dense)
+        self.__dict__["full"] = Layout(self, masks, signs)
 
-    _custom_basis: tuple[str, ...] | None
-    _basis_key: str
+    _position: dict[int, int]
+
+    def __getattr__(self, name: str) -> Any:
+        # reached only by what instances lack: blades such as e12, and the dense facts of a large algebra
+        if name in ("blade_masks", "blade_signs", "blade_names", "grades", "full", "_position"):
+            raise LayoutError(
+                f"{self} has 2^{self.dim} blades, too many to list ({MAX_DENSE_DIM} generators at most); name the "
+                "blades you use with algebra.layout(...) or algebra.vectors and pass layouts to the functions"
+            )
+        if name.startswith("e") and "generator_labels" in self.__dict__:
+            try:
+                return self.blade(name)
+            except BladeError as error:
+                raise AttributeError(f"'Algebra' object has no attribute '{name}' ({error})") from error
+        raise AttributeError(f"'Algebra' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an Algebra is immutable; cannot set '{name}'")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _restore, (self.metric, self._custom_basis)
+        return _restore, (self.metric, self._custom_basis, self.generator_labels)
 
     def __copy__(self) -> "Algebra":
         return self
@@ -149,9 +196,63 @@ class Algebra:
         return cls(n + 1, 1)
 
     @classmethod
-    def sta(cls) -> "Algebra":
-        """Return the spacetime algebra, Cl(1,3)."""
-        return cls(1, 3)
+    def sta(cls, convention: Literal["+---", "-+++"] = "+---") -> "Algebra":
+        """Return the spacetime algebra, time first: Cl(1,3), or its metric with all signs changed."""
+        if convention not in ("+---", "-+++"):
+            raise ConfigError(f"the convention is {convention!r}, expected '+---' or '-+++'")
+        return cls(1, 3) if convention == "+---" else cls(metric=(-1.0, 1.0, 1.0, 1.0))
+
+    @classmethod
+    def complex(cls) -> "Algebra":
+        """Return the complex numbers, Cl(0,1)."""
+        return cls(0, 1)
+
+    @classmethod
+    def split_complex(cls) -> "Algebra":
+        """Return the split-complex numbers, Cl(1,0)."""
+        return cls(1)
+
+    @classmethod
+    def dual_numbers(cls) -> "Algebra":
+        """Return the dual numbers, Cl(0,0,1)."""
+        return cls(0, 0, 1)
+
+    @classmethod
+    def quaternions(cls) -> "Algebra":
+        """Return the quaternions, Cl(0,2), with units ``e1``, ``e2`` and ``e12``."""
+        return cls(0, 2)
+
+    @classmethod
+    def dual_quaternions(cls) -> "Algebra":
+        """Return the dual quaternions, Cl(0,2,1), isomorphic to the even part of Cl(3,0,1)."""
+        return cls(0, 2, 1)
+
+    @classmethod
+    def exterior(cls, n: int) -> "Algebra":
+        """Return the exterior algebra of n generators, Cl(0,0,n)."""
+        return cls(0, 0, n)
+
+    @classmethod
+    def from_name(cls, name: str) -> "Algebra":
+        """Return an algebra known by name, with the signed basis that ganja.js and kingdon give it.
+
+        Parameters
+        ----------
+        name : str
+            ``"2DPGA"``, ``"3DPGA"``, ``"STAP"``, ``"VGA2D"``, ``"VGA3D"``, ``"STA"``, ``"CGA2D"`` or ``"CGA3D"``.
+
+        Raises
+        ------
+        SignatureError
+            If no algebra has the name.
+
+        Examples
+        --------
+        >>> Algebra.from_name("3DPGA").blade_names[8:11]
+        ('e12', 'e31', 'e23')
+        """
+        signature, basis = preset(name)
+        return cls(*signature, basis=basis)
 
     @property
     def signature(self) -> tuple[int, int, int]:
@@ -173,10 +274,108 @@ class Algebra:
         """Number of generators with zero square."""
         return self.metric.count(0.0)
 
-    @cached_property
+    @property
+    def generator_names(self) -> tuple[str, ...]:
+        """Names of the generators, such as ``("e1", "e2")``."""
+        return tuple(f"e{label}" for label in self.generator_labels)
+
+    @property
     def blades(self) -> tuple[list[int], list[float]]:
         """Masks and signs of the blades, as the native library takes them."""
         return list(self.blade_masks), [float(sign) for sign in self.blade_signs]
+
+    @cached_property
+    def even(self) -> Layout:
+        """Layout of the even grades."""
+        return self.layout(grades=range(0, self.dim + 1, 2))
+
+    @cached_property
+    def odd(self) -> Layout:
+        """Layout of the odd grades."""
+        return self.layout(grades=range(1, self.dim + 1, 2))
+
+    @cached_property
+    def scalars(self) -> Layout:
+        """Layout of grade 0."""
+        return self.layout(grades=(0,))
+
+    @cached_property
+    def vectors(self) -> Layout:
+        """Layout of grade 1."""
+        return self.layout(grades=(1,) if self.dim else ())
+
+    @cached_property
+    def bivectors(self) -> Layout:
+        """Layout of grade 2; empty below two generators."""
+        return self.layout(grades=(2,) if self.dim > 1 else ())
+
+    @cached_property
+    def pseudovectors(self) -> Layout:
+        """Layout of grade n - 1."""
+        return self.layout(grades=(self.dim - 1,) if self.dim else ())
+
+    @cached_property
+    def pseudoscalars(self) -> Layout:
+        """Layout of grade n."""
+        return self.layout(grades=(self.dim,))
+
+    def layout(self, *names: str, grades: Iterable[int] | None = None) -> Layout:
+        """Return the layout of named blades, in the order given, or of all blades of some grades.
+
+        Parameters
+        ----------
+        *names : str
+            Blades such as ``"e12"``; a name like ``"e31"`` stores the coefficient of that signed blade.
+        grades : iterable of int, optional
+            Grades to hold, in the order of the algebra, instead of names.
+
+        Raises
+        ------
+        BladeError, GradeError
+            If the algebra lacks a blade or grade.
+        LayoutError
+            If both names and grades are given, or the layout is too large.
+
+        Examples
+        --------
+        >>> Algebra(3).layout("e31", "e12").blade_names
+        ('e31', 'e12')
+        >>> Algebra(62).vectors.size
+        62
+        """
+        if grades is None:
+            return _layout_of_names(self.key, names)
+        if names:
+            raise LayoutError("both names and grades were given; give one of them")
+        # as text, since compiled graphs may make integers symbolic
+        return _layout_of_grades(self.key, tuple(map(str, grades)))
+
+    def layout_of_masks(self, masks: Iterable[int]) -> Layout:
+        """Return the layout of the blades of bit masks, in the order and with the signs of the algebra."""
+        if self.is_dense:
+            positions = sorted(self._position[mask] for mask in masks)
+            return Layout(
+                self, [self.blade_masks[index] for index in positions], [self.blade_signs[index] for index in positions]
+            )
+        ordered = sorted(masks, key=lambda mask: (mask.bit_count(), [i for i in range(self.dim) if mask >> i & 1]))
+        return Layout(self, ordered, [1] * len(ordered))
+
+    def blade_mask(self, name: str) -> tuple[int, int]:
+        """Return the bit mask of a named blade and its sign against the ascending order of generators.
+
+        Raises
+        ------
+        BladeError
+            If the algebra has no such blade.
+        """
+        return parse_blade(name, self.generator_labels)
+
+    def blade_name(self, mask: int) -> tuple[str, int]:
+        """Return the algebra's own name of the blade of a bit mask, and its sign against the ascending order."""
+        if self.is_dense:
+            position = self._position[mask]
+            return self.blade_names[position], self.blade_signs[position]
+        return blade_name(mask, self.generator_labels), 1
 
     def index(self, name: str) -> tuple[int, int]:
         """Return the position of a blade and the sign of the named one against the stored one.
@@ -186,9 +385,14 @@ class Algebra:
         BladeError
             If the algebra has no such blade.
         """
-        mask, sign = parse_blade(name, self.first_index, self.dim)
-        position = self.blade_masks.index(mask)
+        mask, sign = self.blade_mask(name)
+        position = self._position[mask]
         return position, sign * self.blade_signs[position]
+
+    def check_grade(self, grade: int) -> None:
+        """Refuse a grade that the algebra does not have."""
+        if grade not in range(self.dim + 1):
+            raise GradeError(f"grade {grade!r} does not exist in {self}; its grades are 0 to {self.dim}")
 
     def grade_indices(self, grade: int) -> tuple[int, ...]:
         """Return the positions of the blades of a grade.
@@ -198,8 +402,7 @@ class Algebra:
         GradeError
             If the algebra has no such grade.
         """
-        if grade not in range(self.dim + 1):
-            raise GradeError(f"grade {grade!r} does not exist in {self}; its grades are 0 to {self.dim}")
+        self.check_grade(grade)
         return tuple(index for index, blade_grade in enumerate(self.grades) if blade_grade == grade)
 
     def grade_slice(self, grade: int) -> slice:
@@ -211,34 +414,30 @@ class Algebra:
 
     def product_plan(self, kind: str) -> int:
         """Return the plan of a product of full multivectors, such as ``"geometric_product"``."""
-        return _tables.product_plan(self._basis_key, kind)
+        key = self.full.key
+        return _tables.product_plan(kind, key, key, key)
 
-    def inner_product_plan(self) -> int:
-        """Return the plan of the invariant inner product ``<reverse(a) b>_0``."""
-        return _tables.inner_product_plan(self._basis_key)
+    def subalgebra(self, *generators: str) -> "Algebra":
+        """Return the algebra of some of the generators, in the order given, with their squares and names.
 
-    def involution_signs(self, name: str) -> tuple[float, ...]:
-        """Return the sign of each blade under ``reverse``, ``grade_involute`` or ``clifford_conjugate``."""
-        return _tables.involution_signs(self._basis_key, name)
-
-    def blade_map(self, name: str) -> tuple[tuple[int, int, float], ...]:
-        """Return a dual as entries ``(out, in, coefficient)``.
+        :func:`cliffnet.functional.embed` and :func:`cliffnet.functional.restrict` move multivectors between the two.
 
         Parameters
         ----------
-        name : str
-            One of ``right_complement``, ``left_complement``, ``polarity``, ``unpolarity``, ``hodge_dual``.
+        *generators : str
+            Names such as ``"e1"``.
 
         Raises
         ------
-        NotInvertibleError
-            If the polarity of a degenerate metric is asked for.
+        BladeError
+            If a name is no generator, or one is given twice.
+
+        Examples
+        --------
+        >>> Algebra(3, 0, 1).subalgebra("e1", "e2", "e3") is Algebra(3)
+        True
         """
-        if name == "polarity" and self.r:
-            raise NotInvertibleError(
-                f"{self} has no polarity: its pseudoscalar is not invertible; use right_complement or hodge_dual"
-            )
-        return _tables.blade_map(self._basis_key, name)
+        return subalgebra(self, generators, self._custom_basis)
 
     def equivariant_maps(self, group: Literal["pin", "spin"] = "pin") -> LinearMaps:
         """Return a basis of the linear maps that commute with a group.
@@ -265,55 +464,54 @@ class Algebra:
         """
         if group not in ("pin", "spin"):
             raise ConfigError(f"the group is '{group}', expected 'pin' or 'spin'")
-        return LinearMaps(self, _tables.equivariant_maps(self._basis_key, group))
+        return LinearMaps(self, _tables.equivariant_maps(self.full.key, group))
 
     def __str__(self) -> str:
-        if set(self.metric) <= {-1.0, 0.0, 1.0}:
+        if self._has_default_order() and self._custom_basis is None and self._own_names() is None:
             counts = self.signature if self.r else self.signature[:2]
-            if self.metric == _squares(*self.signature, None) and self._custom_basis is None:
-                return f"Cl({','.join(map(str, counts))})"
+            return f"Cl({','.join(map(str, counts))})"
         return repr(self)
 
     def __repr__(self) -> str:
-        basis = f", basis={self._custom_basis!r}" if self._custom_basis is not None else ""
-        if self.metric == _squares(*self.signature, None):
-            return f"Algebra({', '.join(map(str, self.signature))}{basis})"
-        return f"Algebra(metric={self.metric!r}{basis})"
+        known = preset_name(self.signature, self._custom_basis) if self._has_default_order() else None
+        if known is not None and self._own_names() is None:
+            return f"Algebra.from_name({known!r})"
+        options = [] if self._has_default_order() else [f"metric={self.metric!r}"]
+        if self._custom_basis is not None:
+            options.append(f"basis={self._custom_basis!r}")
+        names = self._own_names()
+        if names is not None:
+            options.append(f"names={names!r}")
+        counts = list(map(str, self.signature)) if self._has_default_order() else []
+        return f"Algebra({', '.join(counts + options)})"
+
+    def _has_default_order(self) -> bool:
+        return self.metric == check_squares(*self.signature, None)
+
+    def _own_names(self) -> tuple[str, ...] | None:
+        """Return the labels of the generators where they are not the default ones."""
+        default = generator_labels(self.dim, None, 0 if self.r == 1 else 1)
+        return None if self.generator_labels == default else self.generator_labels
 
 
-def _restore(metric: tuple[float, ...], basis: tuple[str, ...] | None) -> Algebra:
-    return Algebra(metric=metric, basis=basis)
+_BY_KEY: dict[str, Algebra] = {}
 
 
-def _squares(p: int, q: int, r: int, metric: Iterable[float] | None) -> tuple[float, ...]:
-    """Return the squares of the generators, checked."""
-    if metric is None:
-        for name, count in (("p", p), ("q", q), ("r", r)):
-            if isinstance(count, bool) or not isinstance(count, int):
-                raise SignatureError(
-                    f"{name} is {count!r}, expected an integer; use Algebra(metric=...) for a list of squares"
-                )
-            if count < 0:
-                raise SignatureError(f"{name} is {count}, expected a number of generators of at least 0")
-        _check_dense(p + q + r)
-        squares = (0.0,) * r + (1.0,) * p + (-1.0,) * q
-    else:
-        if (p, q, r) != (0, 0, 0):
-            raise SignatureError("both a signature and a metric were given; give one of them")
-        try:
-            squares = tuple(float(square) for square in metric)
-        except (TypeError, ValueError) as error:
-            raise SignatureError(f"the metric is {metric!r}, expected a sequence of numbers") from error
-        if not all(map(math.isfinite, squares)):
-            raise SignatureError(f"the metric is {squares}, expected finite squares")
-        squares = tuple(square + 0.0 for square in squares)
-        _check_dense(len(squares))
-    return squares
+@kept_constant
+def _layout_of_names(key: str, names: tuple[str, ...]) -> Layout:
+    algebra = _BY_KEY[key]
+    parsed = [algebra.blade_mask(name) for name in names]
+    return Layout(algebra, [mask for mask, _ in parsed], [sign for _, sign in parsed])
 
 
-def _check_dense(dim: int) -> None:
-    if dim > MAX_DENSE_DIM:
-        raise SignatureError(
-            f"{dim} generators were asked for, but a dense algebra has at most {MAX_DENSE_DIM} "
-            f"({2**MAX_DENSE_DIM} blades)"
-        )
+@kept_constant
+def _layout_of_grades(key: str, grades: tuple[str, ...]) -> Layout:
+    algebra = _BY_KEY[key]
+    wanted = sorted(set(map(int, grades)))
+    for grade in wanted:
+        algebra.check_grade(grade)
+    return algebra.layout_of_masks(_rust.canonical_basis(algebra.dim, wanted))
+
+
+def _restore(metric: tuple[float, ...], basis: tuple[str, ...] | None, names: tuple[str, ...]) -> Algebra:
+    return Algebra(metric=metric, basis=basis, names=names)

@@ -1,9 +1,10 @@
-"""Tables of an algebra, asked from the native library once and then kept.
+"""Tables between layouts of blades, asked from the native library once and then kept.
 
-Compiled graphs name an algebra by the number of its basis and take every table as a constant, so each look-up is
-marked for ``torch.compile``.
+Compiled graphs name a layout by its key and take every table as a constant, so each look-up is marked for
+``torch.compile``.
 """
 
+import math
 from functools import cache
 from typing import Literal
 
@@ -23,38 +24,77 @@ def register_basis(squares: list[float], blades: Blades) -> str:
     return key
 
 
-@kept_constant
-def product_plan(basis: str, kind: str) -> int:
-    """Return the plan of a product of full multivectors."""
-    squares, blades = _BASES[basis]
-    return _rust.product_plan(kind, squares, blades, blades, blades)
+def metric_and_blades(layout: str) -> tuple[list[float], Blades]:
+    """Return the squares of the generators and the masks and signs of the blades of a layout."""
+    return _BASES[layout]
 
 
 @kept_constant
-def inner_product_plan(basis: str) -> int:
+def product_plan(kind: str, left: str, right: str, out: str) -> int:
+    """Return the plan of a product between three layouts."""
+    squares, blades = _BASES[left]
+    return _rust.product_plan(kind, squares, blades, _BASES[right][1], _BASES[out][1])
+
+
+@kept_constant
+def inner_product_plan(left: str, right: str) -> int:
     """Return the plan of ``<reverse(a) b>_0``, with a single output component."""
-    squares, blades = _BASES[basis]
-    return _rust.inner_product_plan(squares, blades)
+    squares, blades = _BASES[left]
+    return _rust.inner_product_plan(squares, blades, _BASES[right][1])
 
 
 @kept_constant
-def involution_signs(basis: str, name: str) -> tuple[float, ...]:
+def involution_signs(layout: str, name: str) -> tuple[float, ...]:
     """Return the sign of every blade under an involution."""
-    squares, (masks, _) = _BASES[basis]
+    squares, (masks, _) = _BASES[layout]
     by_grade = _rust.involution_signs(name, len(squares))
     return tuple(by_grade[mask.bit_count()] for mask in masks)
 
 
 @kept_constant
-def blade_map(basis: str, name: str) -> tuple[Entry, ...]:
-    """Return a dual as entries ``(out, in, coefficient)``; blades that map to zero have none."""
-    squares, blades = _BASES[basis]
-    images = _rust.blade_map(name, squares, blades)
+def blade_map(name: str, layout: str, out: str) -> tuple[Entry, ...]:
+    """Return a dual as entries ``(out, in, coefficient)``; blades that map to zero or outside have none."""
+    squares, blades = _BASES[layout]
+    images = _rust.blade_map(name, squares, blades, _BASES[out][1])
     return tuple((image[0], index, image[1]) for index, image in enumerate(images) if image is not None)
 
 
+@kept_constant
+def relocation(source: str, target: str) -> tuple[Entry, ...]:
+    """Return where the coefficients of one layout stand in another, as entries ``(out, in, sign)``."""
+    masks, signs = _BASES[source][1]
+    target_masks, target_signs = _BASES[target][1]
+    position = {mask: index for index, mask in enumerate(target_masks)}
+    return tuple(
+        (position[mask], index, signs[index] * target_signs[position[mask]])
+        for index, mask in enumerate(masks)
+        if mask in position
+    )
+
+
+@kept_constant
+def relabelling(source: str, target: str, generators: tuple[tuple[int, int], ...]) -> tuple[Entry, ...]:
+    """Return where blades go when generators are renamed, as entries ``(out, in, sign)``.
+
+    Generator ``i`` of the source becomes ``generators[i] = (generator, sign)`` of the target; blades whose image the
+    target lacks have no entry.
+    """
+    masks, signs = _BASES[source][1]
+    target_masks, target_signs = _BASES[target][1]
+    position = {mask: index for index, mask in enumerate(target_masks)}
+    entries = []
+    for index, mask in enumerate(masks):
+        images = [image for i, image in enumerate(generators) if mask >> i & 1]
+        place = position.get(sum(1 << image for image, _ in images))
+        if place is not None:
+            swaps = sum(a > b for i, (a, _) in enumerate(images) for b, _ in images[i + 1 :])
+            sign = math.prod(sign for _, sign in images) * (-1) ** swaps
+            entries.append((place, index, sign * signs[index] * target_signs[place]))
+    return tuple(entries)
+
+
 @cache
-def equivariant_maps(basis: str, group: Literal["pin", "spin"]) -> tuple[tuple[Entry, ...], ...]:
+def equivariant_maps(layout: str, group: Literal["pin", "spin"]) -> tuple[tuple[Entry, ...], ...]:
     """Return the linear maps that commute with a group."""
-    squares, blades = _BASES[basis]
+    squares, blades = _BASES[layout]
     return tuple(tuple(entries) for entries in _rust.equivariant_maps(squares, blades, group))

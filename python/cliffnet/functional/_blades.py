@@ -5,50 +5,51 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from cliffnet.algebra import Algebra
+from cliffnet.algebra import Algebra, Layout, blade_map, check_polarity, involution_signs
+from cliffnet.errors import LayoutError
 from cliffnet.functional._checks import check_multivector
 from cliffnet.functional._constants import constant
-from cliffnet.functional._format import is_blade_major
+from cliffnet.functional._layouts import full_unless_given, place
 
 
-def _with_signs(x: Tensor, algebra: Algebra, name: str) -> Tensor:
-    check_multivector(x, algebra)
-    return x * constant(algebra.involution_signs(name), x.dtype, x.device)
+def _with_signs(x: Tensor, algebra: Algebra, name: str, layout: Layout | None) -> Tensor:
+    given = full_unless_given(algebra, layout)
+    check_multivector(x, algebra, layout=given)
+    return x * constant(involution_signs(given.key, name), x.dtype, x.device)
 
 
-def _mapped(x: Tensor, algebra: Algebra, name: str) -> Tensor:
-    check_multivector(x, algebra)
-    entries = sorted(algebra.blade_map(name))
-    sources = constant(tuple(entry[1] for entry in entries), torch.int64, x.device)
-    # blade-major tensors are indexed plane by plane, which keeps their format
-    planes = is_blade_major(x)
-    axis = 0 if planes else -1
-    source = x.movedim(-1, 0) if planes else x
-    mapped = source.index_select(axis, sources)
-    if len(entries) != algebra.num_blades:
-        targets = constant(tuple(entry[0] for entry in entries), torch.int64, x.device)
-        mapped = source.new_zeros(source.shape).index_copy(axis, targets, mapped)
-    coefficients = {out_blade: coefficient for out_blade, _, coefficient in entries}
-    signs = tuple(coefficients.get(blade, 0.0) for blade in range(algebra.num_blades))
-    return (mapped.movedim(0, -1) if planes else mapped) * constant(signs, x.dtype, x.device)
+def _mapped(x: Tensor, algebra: Algebra, name: str, layout: Layout | None, out_layout: Layout | None) -> Tensor:
+    given = full_unless_given(algebra, layout)
+    check_multivector(x, algebra, layout=given)
+    if name == "polarity":
+        check_polarity(algebra)
+    if out_layout is not None:
+        target, reached = full_unless_given(algebra, out_layout), given.image(name)
+        if reached.size and target.size and not (reached & target).size:
+            raise LayoutError(f"the {name} lies in {reached!r}, but {target!r} was asked for, which holds none of it")
+    else:
+        target = given if given.is_full else given.image(name)
+    return place(x, blade_map(name, given.key, target.key), target.size)
 
 
-def grade_project(x: Tensor, grades: int | Iterable[int], algebra: Algebra) -> Tensor:
+def grade_project(x: Tensor, grades: int | Iterable[int], algebra: Algebra, *, layout: Layout | None = None) -> Tensor:
     """Keep the components of some grades and set the others to zero.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     grades : int or iterable of int
         Grades to keep.
     algebra : Algebra
         The algebra of ``x``.
+    layout : Layout, optional
+        Layout of ``x`` and the result; full multivectors if omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
 
     Raises
     ------
@@ -59,63 +60,75 @@ def grade_project(x: Tensor, grades: int | Iterable[int], algebra: Algebra) -> T
     -----
     Equivariant under Pin. Dropped components are replaced, not multiplied by zero.
     """
-    check_multivector(x, algebra)
-    wanted = tuple(grades) if isinstance(grades, Iterable) else (grades,)
-    kept = {index for grade in wanted for index in algebra.grade_indices(grade)}
-    mask = constant(tuple(int(index in kept) for index in range(algebra.num_blades)), torch.bool, x.device)
+    given = full_unless_given(algebra, layout)
+    check_multivector(x, algebra, layout=given)
+    wanted = frozenset(grades) if isinstance(grades, Iterable) else frozenset((grades,))
+    for grade in wanted:
+        algebra.check_grade(grade)
+    mask = constant(tuple(int(grade in wanted) for grade in given.grades), torch.bool, x.device)
     return torch.where(mask, x, x.new_zeros(()))
 
 
-def dual(x: Tensor, algebra: Algebra) -> Tensor:
+def dual(x: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout: Layout | None = None) -> Tensor:
     """Return the polarity when the metric has an inverse, else the right complement.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout, out_layout : Layout, optional
+        Layouts of ``x`` and the result; full multivectors if omitted, and a missing ``out_layout`` means the blades
+        that those of ``layout`` map to.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
     """
-    return right_complement(x, algebra) if algebra.r else polarity(x, algebra)
+    named = right_complement if algebra.r else polarity
+    return named(x, algebra, layout=layout, out_layout=out_layout)
 
 
-def undual(x: Tensor, algebra: Algebra) -> Tensor:
+def undual(x: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout: Layout | None = None) -> Tensor:
     """Return the inverse of :func:`dual`: the left complement of a degenerate metric, else ``x I``.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout, out_layout : Layout, optional
+        Layouts of ``x`` and the result; full multivectors if omitted, and a missing ``out_layout`` means the blades
+        that those of ``layout`` map to.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
     """
-    return left_complement(x, algebra) if algebra.r else unpolarity(x, algebra)
+    named = left_complement if algebra.r else unpolarity
+    return named(x, algebra, layout=layout, out_layout=out_layout)
 
 
-def reverse(x: Tensor, algebra: Algebra) -> Tensor:
+def reverse(x: Tensor, algebra: Algebra, *, layout: Layout | None = None) -> Tensor:
     """Reverse the order of the vectors in every blade: ``(-1)^(k(k-1)/2)`` on grade ``k``.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout : Layout, optional
+        Layout of ``x`` and the result; full multivectors if omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
 
     Raises
     ------
@@ -126,23 +139,25 @@ def reverse(x: Tensor, algebra: Algebra) -> Tensor:
     -----
     An anti-automorphism: ``reverse(a b) = reverse(b) reverse(a)``. Equivariant under Pin.
     """
-    return _with_signs(x, algebra, "reverse")
+    return _with_signs(x, algebra, "reverse", layout)
 
 
-def grade_involute(x: Tensor, algebra: Algebra) -> Tensor:
+def grade_involute(x: Tensor, algebra: Algebra, *, layout: Layout | None = None) -> Tensor:
     """Negate every vector: ``(-1)^k`` on grade ``k``.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout : Layout, optional
+        Layout of ``x`` and the result; full multivectors if omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
 
     Raises
     ------
@@ -153,23 +168,25 @@ def grade_involute(x: Tensor, algebra: Algebra) -> Tensor:
     -----
     An automorphism. Equivariant under Pin.
     """
-    return _with_signs(x, algebra, "grade_involute")
+    return _with_signs(x, algebra, "grade_involute", layout)
 
 
-def clifford_conjugate(x: Tensor, algebra: Algebra) -> Tensor:
+def clifford_conjugate(x: Tensor, algebra: Algebra, *, layout: Layout | None = None) -> Tensor:
     """Reverse and grade-involute: ``(-1)^(k(k+1)/2)`` on grade ``k``.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout : Layout, optional
+        Layout of ``x`` and the result; full multivectors if omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
 
     Raises
     ------
@@ -180,23 +197,28 @@ def clifford_conjugate(x: Tensor, algebra: Algebra) -> Tensor:
     -----
     An anti-automorphism. Equivariant under Pin.
     """
-    return _with_signs(x, algebra, "clifford_conjugate")
+    return _with_signs(x, algebra, "clifford_conjugate", layout)
 
 
-def right_complement(x: Tensor, algebra: Algebra) -> Tensor:
+def right_complement(
+    x: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout: Layout | None = None
+) -> Tensor:
     """Map ``e_A`` to the blade with ``e_A ^ result = I``.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout, out_layout : Layout, optional
+        Layouts of ``x`` and the result; full multivectors if omitted, and a missing ``out_layout`` means the blades
+        that those of ``layout`` map to.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
 
     Raises
     ------
@@ -207,23 +229,28 @@ def right_complement(x: Tensor, algebra: Algebra) -> Tensor:
     -----
     Independent of the metric; inverse of :func:`left_complement`. Not equivariant under reflections.
     """
-    return _mapped(x, algebra, "right_complement")
+    return _mapped(x, algebra, "right_complement", layout, out_layout)
 
 
-def left_complement(x: Tensor, algebra: Algebra) -> Tensor:
+def left_complement(
+    x: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout: Layout | None = None
+) -> Tensor:
     """Map ``e_A`` to the blade with ``result ^ e_A = I``.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout, out_layout : Layout, optional
+        Layouts of ``x`` and the result; full multivectors if omitted, and a missing ``out_layout`` means the blades
+        that those of ``layout`` map to.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
 
     Raises
     ------
@@ -234,23 +261,26 @@ def left_complement(x: Tensor, algebra: Algebra) -> Tensor:
     -----
     Independent of the metric; inverse of :func:`right_complement`.
     """
-    return _mapped(x, algebra, "left_complement")
+    return _mapped(x, algebra, "left_complement", layout, out_layout)
 
 
-def polarity(x: Tensor, algebra: Algebra) -> Tensor:
+def polarity(x: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout: Layout | None = None) -> Tensor:
     """Return ``x I^-1``, with the pseudoscalar ``I``.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout, out_layout : Layout, optional
+        Layouts of ``x`` and the result; full multivectors if omitted, and a missing ``out_layout`` means the blades
+        that those of ``layout`` map to.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
 
     Raises
     ------
@@ -263,23 +293,28 @@ def polarity(x: Tensor, algebra: Algebra) -> Tensor:
     -----
     Inverse of :func:`unpolarity`. Equivariant under Spin.
     """
-    return _mapped(x, algebra, "polarity")
+    return _mapped(x, algebra, "polarity", layout, out_layout)
 
 
-def unpolarity(x: Tensor, algebra: Algebra) -> Tensor:
+def unpolarity(
+    x: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout: Layout | None = None
+) -> Tensor:
     """Return ``x I``, with the pseudoscalar ``I``.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout, out_layout : Layout, optional
+        Layouts of ``x`` and the result; full multivectors if omitted, and a missing ``out_layout`` means the blades
+        that those of ``layout`` map to.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
 
     Raises
     ------
@@ -290,23 +325,28 @@ def unpolarity(x: Tensor, algebra: Algebra) -> Tensor:
     -----
     Equivariant under Spin. In a degenerate metric parts of ``x`` map to zero.
     """
-    return _mapped(x, algebra, "unpolarity")
+    return _mapped(x, algebra, "unpolarity", layout, out_layout)
 
 
-def hodge_dual(x: Tensor, algebra: Algebra) -> Tensor:
+def hodge_dual(
+    x: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout: Layout | None = None
+) -> Tensor:
     """Return ``reverse(x) I``, with the pseudoscalar ``I``.
 
     Parameters
     ----------
     x : Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of its layout.
     algebra : Algebra
         The algebra of ``x``.
+    layout, out_layout : Layout, optional
+        Layouts of ``x`` and the result; full multivectors if omitted, and a missing ``out_layout`` means the blades
+        that those of ``layout`` map to.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout.
 
     Raises
     ------
@@ -317,4 +357,4 @@ def hodge_dual(x: Tensor, algebra: Algebra) -> Tensor:
     -----
     Equivariant under Spin. In a degenerate metric parts of ``x`` map to zero.
     """
-    return _mapped(x, algebra, "hodge_dual")
+    return _mapped(x, algebra, "hodge_dual", layout, out_layout)

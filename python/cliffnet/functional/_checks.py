@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cliffnet.algebra import MAX_DENSE_DIM, Algebra
+from cliffnet.algebra import MAX_DENSE_DIM, Algebra, Layout
 from cliffnet.errors import AlgebraMismatchError, DeviceError, DTypeError, ShapeError
 
 FLOATING = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
@@ -17,8 +17,20 @@ def check_algebra(algebra: object) -> None:
         )
 
 
-def check_multivector(tensor: Tensor, algebra: Algebra, name: str = "the tensor") -> None:
-    """Refuse a tensor that does not hold floating multivectors of the algebra.
+def check_layout(layout: object, algebra: Algebra) -> None:
+    """Refuse anything but a layout of the algebra."""
+    if not isinstance(layout, Layout):
+        raise AlgebraMismatchError(
+            f"expected a Layout, got {type(layout).__name__}; make one with algebra.layout(...) or algebra.vectors"
+        )
+    if layout.algebra is not algebra:
+        raise AlgebraMismatchError(
+            f"the layout belongs to {layout.algebra!r}, expected one of {algebra!r}; make it with that algebra"
+        )
+
+
+def check_multivector(tensor: Tensor, algebra: Algebra, name: str = "the tensor", layout: Layout | None = None) -> None:
+    """Refuse a tensor that does not hold floating multivectors of the algebra, or of a layout of it.
 
     Raises
     ------
@@ -34,8 +46,14 @@ def check_multivector(tensor: Tensor, algebra: Algebra, name: str = "the tensor"
         raise DTypeError(
             f"{name} has dtype {tensor.dtype}, expected float32, float64, bfloat16 or float16; convert it with .float()"
         )
-    if tensor.dim() == 0 or tensor.shape[-1] != algebra.num_blades:
-        raise ShapeError(_wrong_blades(tensor, algebra, name))
+    size = algebra.full.size if layout is None else layout.size
+    if tensor.dim() == 0 or tensor.shape[-1] != size:
+        if layout is None or layout.is_full:
+            raise ShapeError(_wrong_blades(tensor, algebra, name))
+        raise ShapeError(
+            f"{name} has shape {tuple(tensor.shape)}, expected a last axis of {layout.size} for {layout!r}; move "
+            "coefficients between layouts with F.change_layout"
+        )
 
 
 def _wrong_blades(tensor: Tensor, algebra: Algebra, name: str) -> str:
@@ -75,7 +93,13 @@ def check_together(first: Tensor, second: Tensor, names: str) -> None:
         raise DTypeError(f"{names} have dtypes {first.dtype} and {second.dtype}, expected one; convert one with .to()")
 
 
-def check_pair(left: Tensor, right: Tensor, algebra: Algebra) -> None:
+def check_pair(
+    left: Tensor,
+    right: Tensor,
+    algebra: Algebra,
+    left_layout: Layout | None = None,
+    right_layout: Layout | None = None,
+) -> None:
     """Refuse operands that cannot be multiplied; return when they can.
 
     Raises
@@ -83,8 +107,8 @@ def check_pair(left: Tensor, right: Tensor, algebra: Algebra) -> None:
     AlgebraMismatchError, DTypeError, DeviceError, ShapeError
         Naming what was given and what was expected.
     """
-    check_multivector(left, algebra, "the left operand")
-    check_multivector(right, algebra, "the right operand")
+    check_multivector(left, algebra, "the left operand", left_layout)
+    check_multivector(right, algebra, "the right operand", right_layout)
     check_together(left, right, "the operands")
     try:
         torch.broadcast_shapes(left.shape[:-1], right.shape[:-1])

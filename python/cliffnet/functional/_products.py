@@ -1,58 +1,104 @@
 """Bilinear products of multivectors.
 
 All of them take two tensors of shape ``(..., num_blades)``, broadcast the leading axes, and differentiate to any
-order. They commute with the automorphisms of the algebra: ``f(g.a, g.b) = g.f(a, b)`` for ``g`` in Pin; those that
-involve a dual do so for Spin and change sign with the pseudoscalar under reflections.
+order. With layouts, the last axis holds only the blades of a layout, and only those products of blades are computed: a
+layout left out means full multivectors for an operand and, for the result, every blade that the operands can reach; a
+given ``out_layout`` may hold fewer, which projects. They commute with the automorphisms of the algebra: ``f(g.a, g.b) =
+g.f(a, b)`` for ``g`` in Pin; those that involve a dual do so for Spin and change sign with the pseudoscalar under
+reflections.
 """
 
 from torch import Tensor
 
-from cliffnet.algebra import Algebra
+from cliffnet.algebra import Algebra, Layout
+from cliffnet.errors import LayoutError
 from cliffnet.functional._checks import FLOATING, check_pair
+from cliffnet.functional._layouts import full_unless_given, multiply
 from cliffnet.ops import bilinear
 
 # calling a bound method is quicker than calling an instance
 _multiply = bilinear.__call__
 
 
-def _product(kind: str, left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def _product(
+    kind: str,
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    a_layout: Layout | None,
+    b_layout: Layout | None,
+    out_layout: Layout | None,
+) -> Tensor:
+    if not (a_layout is None and b_layout is None and out_layout is None):
+        return _product_on_layouts(kind, a, b, algebra, a_layout, b_layout, out_layout)
     # operands of one shape on the CPU are checked cheaply, everything else in full
     try:
-        shape, dtype = left.shape, left.dtype
+        shape, dtype = a.shape, a.dtype
         fits = (
-            shape == right.shape
+            shape == b.shape
             and shape[-1] == algebra.num_blades
-            and dtype is right.dtype
+            and dtype is b.dtype
             and dtype in FLOATING
-            and left.is_cpu
-            and right.is_cpu
+            and a.is_cpu
+            and b.is_cpu
         )
     except (AttributeError, IndexError):
         fits = False
     if not fits:
-        check_pair(left, right, algebra)
-    return _multiply(left, right, algebra.product_plan(kind))
+        check_pair(a, b, algebra)
+    return _multiply(a, b, algebra.product_plan(kind))
 
 
-def geometric_product(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def _product_on_layouts(
+    kind: str,
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    a_layout: Layout | None,
+    b_layout: Layout | None,
+    out_layout: Layout | None,
+) -> Tensor:
+    left, right = full_unless_given(algebra, a_layout), full_unless_given(algebra, b_layout)
+    check_pair(a, b, algebra, left, right)
+    reached = left.product(right, kind)
+    out = reached if out_layout is None else full_unless_given(algebra, out_layout)
+    if reached.size and out.size and not (reached & out).size:
+        raise LayoutError(
+            f"the {kind} of {left!r} and {right!r} lies in {reached!r}; {out!r} was asked for, which holds none of it"
+        )
+    return multiply(kind, a, b, left, right, out)
+
+
+def geometric_product(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Multiply multivectors: ``e_i e_j = -e_j e_i`` and ``e_i e_i = metric[i]``.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``. Blade-major if an operand of full shape is.
+        Shape ``(..., num_blades)``, or the size of the layout of the result. Blade-major if an operand of full
+        shape is.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
@@ -69,272 +115,372 @@ def geometric_product(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
     >>> F.geometric_product(e2, e1, Algebra(2)).tolist()
     [0.0, 0.0, 0.0, -1.0]
     """
-    return _product("geometric_product", left, right, algebra)
+    return _product("geometric_product", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def outer_product(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def outer_product(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Multiply by the outer (wedge) product: the grade ``r + s`` part of ``a_r b_s``.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
     Independent of the metric; equivariant under every linear map of the vectors, as an outermorphism.
     """
-    return _product("outer_product", left, right, algebra)
+    return _product("outer_product", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def left_contraction(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def left_contraction(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Contract the left operand onto the right: the grade ``s - r`` part of ``a_r b_s``.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
     Equivariant under Pin.
     """
-    return _product("left_contraction", left, right, algebra)
+    return _product("left_contraction", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def right_contraction(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def right_contraction(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Contract the right operand onto the left: the grade ``r - s`` part of ``a_r b_s``.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
     Equivariant under Pin.
     """
-    return _product("right_contraction", left, right, algebra)
+    return _product("right_contraction", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def scalar_product(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def scalar_product(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Take the scalar part of the geometric product, ``<a b>_0``, as a multivector.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
     Invariant under Pin. Other components of the result are zero; :func:`inner_product` returns a plain scalar.
     """
-    return _product("scalar_product", left, right, algebra)
+    return _product("scalar_product", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def fat_inner_product(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def fat_inner_product(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Take the grade ``|r - s|`` part of ``a_r b_s``, scalars included.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
     Equivariant under Pin.
     """
-    return _product("fat_inner_product", left, right, algebra)
+    return _product("fat_inner_product", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def hestenes_inner_product(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def hestenes_inner_product(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Take the grade ``|r - s|`` part of ``a_r b_s``, zero when either is a scalar.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
     Equivariant under Pin.
     """
-    return _product("hestenes_inner_product", left, right, algebra)
+    return _product("hestenes_inner_product", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def commutator(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def commutator(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Take the commutator ``(a b - b a) / 2``.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
     Equivariant under Pin.
     """
-    return _product("commutator", left, right, algebra)
+    return _product("commutator", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def anticommutator(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def anticommutator(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Take the anticommutator ``(a b + b a) / 2``.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
     Equivariant under Pin.
     """
-    return _product("anticommutator", left, right, algebra)
+    return _product("anticommutator", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def regressive_product(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def regressive_product(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Multiply by the regressive product ``lc(rc(a) ^ rc(b))``, with right and left complement.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
     Associative with the pseudoscalar as unit; independent of the metric. Equivariant under Spin; a reflection changes
     the sign of the result relative to that of the operands.
     """
-    return _product("regressive_product", left, right, algebra)
+    return _product("regressive_product", a, b, algebra, a_layout, b_layout, out_layout)
 
 
-def join(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
+def projective_join(
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    *,
+    a_layout: Layout | None = None,
+    b_layout: Layout | None = None,
+    out_layout: Layout | None = None,
+) -> Tensor:
     """Join with three right complements, ``rc(rc(a) ^ rc(b))``.
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., num_blades)``; leading axes broadcast.
+    a, b : Tensor
+        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
     algebra : Algebra
         The algebra of both operands.
+    a_layout, b_layout, out_layout : Layout, optional
+        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``.
+        Shape ``(..., num_blades)``, or the size of the layout of the result.
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra, their layouts or each other.
 
     Notes
     -----
@@ -345,4 +491,4 @@ def join(left: Tensor, right: Tensor, algebra: Algebra) -> Tensor:
     ----------
     .. [1] Brehmer et al., Geometric Algebra Transformer, 2023, App. A; arXiv:2305.18415.
     """
-    return _product("join", left, right, algebra)
+    return _product("projective_join", a, b, algebra, a_layout, b_layout, out_layout)

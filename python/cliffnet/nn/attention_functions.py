@@ -243,7 +243,7 @@ def join_attention(
             raise ConfigError("join_attention: a weight is negative; the weights must not be")
     left, right = q_mv.unsqueeze(-3), k_mv.unsqueeze(-4)
     inner = F.inner_product(left, right, algebra)
-    joins = F.join(left, right, algebra)
+    joins = F.projective_join(left, right, algebra)
     squares = F.inner_product(joins, joins, algebra)
     products = q_scalars.unsqueeze(-2) * k_scalars.unsqueeze(-3)
     if inner_weights is not None and join_weights is not None and scalar_weights is not None:

@@ -42,7 +42,7 @@ def equivariant_join(x: Tensor, y: Tensor, reference: Tensor, algebra: Algebra) 
     Pin-equivariant: ``J(g.x, g.y; g.z) = g.J(x, y; z)``. Brehmer et al. 2023, Eq. 6.
     """
     index = volume_blade(algebra)
-    return F.join(x, y, algebra) * reference[..., index : index + 1]
+    return F.projective_join(x, y, algebra) * reference[..., index : index + 1]
 
 
 class GeometricBilinear(nn.Module):

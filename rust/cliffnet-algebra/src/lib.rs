@@ -11,6 +11,7 @@ mod basis;
 mod equivariant;
 mod error;
 mod involution;
+mod matrix;
 mod metric;
 mod parity_union;
 mod product;
@@ -19,6 +20,7 @@ pub use basis::Basis;
 pub use equivariant::{Group, LinearMap, equivariant_maps};
 pub use error::Error;
 pub use involution::Involution;
+pub use matrix::{Division, MatrixRepresentation, PieceProduct, Place, is_unit_product_negative};
 pub use metric::Metric;
 pub use product::ProductKind;
 

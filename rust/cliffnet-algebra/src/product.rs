@@ -50,7 +50,7 @@ pub enum ProductKind {
     /// a v b = lc(rc(a) ^ rc(b)), with the pseudoscalar as unit.
     Regressive,
     /// rc(rc(a) ^ rc(b)): the right complement three times.
-    Join,
+    ProjectiveJoin,
 }
 
 impl ProductKind {
@@ -66,7 +66,7 @@ impl ProductKind {
         Self::Commutator,
         Self::Anticommutator,
         Self::Regressive,
-        Self::Join,
+        Self::ProjectiveJoin,
     ];
 
     /// The name that [`FromStr`] understands.
@@ -82,7 +82,7 @@ impl ProductKind {
             Self::Commutator => "commutator",
             Self::Anticommutator => "anticommutator",
             Self::Regressive => "regressive_product",
-            Self::Join => "join",
+            Self::ProjectiveJoin => "projective_join",
         }
     }
 
@@ -109,7 +109,7 @@ impl ProductKind {
             Self::Commutator => reorder_sign(a, b) != reorder_sign(b, a),
             Self::Anticommutator => reorder_sign(a, b) == reorder_sign(b, a),
             Self::Regressive => return meet(metric.dim(), a, b, left_complement),
-            Self::Join => return meet(metric.dim(), a, b, right_complement),
+            Self::ProjectiveJoin => return meet(metric.dim(), a, b, right_complement),
         };
         let coefficient = if kept { reorder_sign(a, b) * metric.product_over(a & b) } else { 0.0 };
         (coefficient != 0.0).then_some((a ^ b, coefficient))

@@ -4,6 +4,7 @@ const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 
 /// FNV-1a of 128 bits over the little-endian bytes of what it is given.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StableHasher(u128);
 
 impl StableHasher {

@@ -7,14 +7,18 @@
 
 mod error;
 mod hash;
+mod matrix;
 mod partition;
 mod plan;
+mod recipe;
 mod registry;
 mod slot;
 mod standard;
 mod term;
 
+pub use cliffnet_algebra::{Division, is_unit_product_negative};
 pub use error::Error;
+pub use matrix::{MatrixProduct, MatrixStep, Source};
 pub use partition::Partition;
 pub use plan::Plan;
 pub use registry::{PlanId, get, get_or_recover, gradients, intern};

@@ -1,9 +1,10 @@
-//! Immutable lists of terms.
+//! Immutable lists of terms, or recipes for them.
 
 use cliffnet_algebra::{Basis, Involution, Metric, ProductKind, blade};
 
 use crate::hash::StableHasher;
-use crate::{Error, MAX_SIZE, Partition, Path, Slot, Term};
+use crate::recipe::Recipe;
+use crate::{Error, MAX_SIZE, MatrixProduct, Partition, Path, Slot, Term};
 
 /// A sparse bilinear map `out_o = sum coefficient * [weight_path] * left_l * right_r`, with its terms sorted by
 /// (out, left, right, path).
@@ -27,7 +28,13 @@ pub struct Plan {
     path_count: usize,
     /// One per path where the plan comes from a partition, else empty.
     paths: Vec<Path>,
-    terms: Vec<Term>,
+    body: Body,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+enum Body {
+    Terms(Vec<Term>),
+    Recipe(Recipe),
 }
 
 impl Plan {
@@ -54,6 +61,12 @@ impl Plan {
         if let Some(partition) = partition.filter(|partition| partition.dim() != metric.dim()) {
             return Err(Error::PartitionMismatch { partition: partition.dim(), metric: metric.dim() });
         }
+        if kind == ProductKind::Geometric
+            && partition.is_none()
+            && let Some(recipe) = Recipe::new(metric, left, right, out)
+        {
+            return Ok(Self::from_recipe(recipe, out.len()));
+        }
         let mut terms = Vec::new();
         for (l, (&left_mask, left_sign)) in left.masks().iter().zip(left.signs()).enumerate() {
             for (r, (&right_mask, right_sign)) in right.masks().iter().zip(right.signs()).enumerate() {
@@ -74,17 +87,18 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::product`].
-    pub fn inner_product(metric: &Metric, basis: &Basis) -> Result<Self, Error> {
-        metric.check_masks(basis.masks())?;
+    pub fn inner_product(metric: &Metric, left: &Basis, right: &Basis) -> Result<Self, Error> {
+        metric.check_masks(left.masks())?;
+        metric.check_masks(right.masks())?;
         let mut terms = Vec::new();
-        for (i, &mask) in (0..).zip(basis.masks()) {
-            // the sign of the basis enters twice and drops out
+        for (i, (&mask, sign)) in (0..).zip(left.masks().iter().zip(left.signs())) {
+            let Some(j) = right.index_of(mask) else { continue };
             if let Some((_, square)) = ProductKind::Scalar.term(metric, mask, mask) {
-                let coefficient = Involution::Reverse.sign(blade::grade(mask)) * square;
-                terms.push(Term { out: 0, left: i, right: i, path: 0, coefficient });
+                let coefficient = Involution::Reverse.sign(blade::grade(mask)) * square * sign * right.signs()[j];
+                terms.push(Term { out: 0, left: i, right: j as u16, path: 0, coefficient });
             }
         }
-        Self::from_terms(basis.len(), basis.len(), 1, 0, terms)
+        Self::from_terms(left.len(), right.len(), 1, 0, terms)
     }
 
     /// The plan of any sparse bilinear map; `path_count` is 0 for a map without weights.
@@ -135,9 +149,33 @@ impl Plan {
         if let Some(pair) = terms.windows(2).find(|pair| pair[0].key() == pair[1].key()) {
             return Err(Error::DuplicateTerm { term: pair[0] });
         }
-        let mut plan = Self { content_hash: 0, left_size, right_size, out_size, path_count, paths, terms };
+        Ok(Self::hashed([left_size, right_size, out_size], path_count, paths, terms))
+    }
+
+    /// The plan of a recipe, all of whose slots have one size.
+    fn from_recipe(recipe: Recipe, size: usize) -> Self {
+        Self {
+            content_hash: recipe.hash(),
+            left_size: size,
+            right_size: size,
+            out_size: size,
+            path_count: 0,
+            paths: Vec::new(),
+            body: Body::Recipe(recipe),
+        }
+    }
+
+    /// The plan of sorted terms.
+    fn hashed(
+        [left_size, right_size, out_size]: [usize; 3],
+        path_count: usize,
+        paths: Vec<Path>,
+        terms: Vec<Term>,
+    ) -> Self {
+        let body = Body::Terms(terms);
+        let mut plan = Self { content_hash: 0, left_size, right_size, out_size, path_count, paths, body };
         plan.content_hash = plan.hash();
-        Ok(plan)
+        plan
     }
 
     fn hash(&self) -> u128 {
@@ -148,7 +186,7 @@ impl Plan {
         for path in &self.paths {
             hasher.write_u16s([path.left, path.out, path.right]);
         }
-        for term in &self.terms {
+        for term in self.terms() {
             hasher.write_u16s([term.out, term.left, term.right, term.path]);
             hasher.write(&term.coefficient.to_bits().to_le_bytes());
         }
@@ -186,8 +224,22 @@ impl Plan {
     }
 
     /// The terms, sorted by (out, left, right, path).
+    ///
+    /// Those of a geometric product of full multivectors in a large algebra are listed at the first call.
     pub fn terms(&self) -> &[Term] {
-        &self.terms
+        match &self.body {
+            Body::Terms(terms) => terms,
+            Body::Recipe(recipe) => recipe.terms(),
+        }
+    }
+
+    /// The plan as products of matrices, where it is a geometric product of full multivectors in a large algebra or a
+    /// gradient of one.
+    pub fn matrix_product(&self) -> Option<MatrixProduct> {
+        match &self.body {
+            Body::Terms(_) => None,
+            Body::Recipe(recipe) => Some(recipe.matrix_product()),
+        }
     }
 
     /// A hash of everything the plan holds, the same in every run and on every platform.
@@ -207,13 +259,14 @@ impl Plan {
     #[must_use]
     pub fn seen_from(&self, slot: Slot) -> Self {
         let (out_size, left_size, right_size) = slot.permute(self.out_size, self.left_size, self.right_size);
-        let mut terms: Vec<Term> = self.terms.iter().map(|&term| slot.permute_term(term)).collect();
+        let terms = match &self.body {
+            Body::Terms(terms) => terms,
+            Body::Recipe(recipe) => return Self::from_recipe(recipe.seen_from(slot), out_size),
+        };
+        let mut terms: Vec<Term> = terms.iter().map(|&term| slot.permute_term(term)).collect();
         terms.sort_unstable_by_key(Term::key);
         let paths = self.paths.iter().map(|&path| slot.permute_path(path)).collect();
-        let mut plan =
-            Self { content_hash: 0, left_size, right_size, out_size, path_count: self.path_count, paths, terms };
-        plan.content_hash = plan.hash();
-        plan
+        Self::hashed([left_size, right_size, out_size], self.path_count, paths, terms)
     }
 }
 

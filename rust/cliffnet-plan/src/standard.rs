@@ -24,7 +24,7 @@ pub(crate) fn find(id: PlanId) -> Option<Plan> {
 fn products<'a>(metric: &'a Metric, basis: &'a Basis) -> impl Iterator<Item = Plan> + 'a {
     let kinds = ProductKind::ALL.into_iter();
     let bilinear = kinds.filter_map(move |kind| Plan::product(kind, metric, basis, basis, basis, None).ok());
-    bilinear.chain(Plan::inner_product(metric, basis).ok())
+    bilinear.chain(Plan::inner_product(metric, basis, basis).ok())
 }
 
 /// The plan of an id among a plan and its derivatives of every order.

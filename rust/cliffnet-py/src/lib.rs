@@ -53,7 +53,7 @@ mod _rust {
         inner_product_plan, plan_from_terms, plan_gradients, plan_paths, plan_sizes, plan_terms, product_plan,
     };
     #[pymodule_export]
-    use super::tables::{blade_map, canonical_basis, equivariant_maps, involution_signs};
+    use super::tables::{blade_map, canonical_basis, equivariant_maps, involution_signs, product_masks};
     #[pymodule_export]
     use super::{build_info, register_operators};
 }

@@ -53,9 +53,9 @@ pub(crate) fn product_plan(
 
 /// Id of the plan of the invariant inner product `<reverse(x) y>_0`.
 #[pyfunction]
-pub(crate) fn inner_product_plan(squares: Vec<f64>, blades: Blades) -> PyResult<i64> {
+pub(crate) fn inner_product_plan(squares: Vec<f64>, left: Blades, right: Blades) -> PyResult<i64> {
     guarded(|| {
-        let plan = Plan::inner_product(&metric(squares)?, &basis(blades)?)
+        let plan = Plan::inner_product(&metric(squares)?, &basis(left)?, &basis(right)?)
             .map_err(|error| Failure::new("SignatureError", error))?;
         Ok(cliffnet_plan::intern(plan).as_i64())
     })

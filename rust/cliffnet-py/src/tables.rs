@@ -1,6 +1,8 @@
 //! Tables of an algebra: orders, signs, duals, equivariant maps.
 
-use cliffnet_algebra::{Basis, Group, Involution, Metric, dual};
+use std::collections::HashSet;
+
+use cliffnet_algebra::{Basis, Group, Involution, Metric, ProductKind, dual};
 use pyo3::prelude::*;
 
 use crate::failure::{Failure, guarded};
@@ -18,12 +20,16 @@ pub(crate) fn basis((masks, signs): Blades) -> Result<Basis, Failure> {
     Basis::new(masks, signs).map_err(|error| Failure::new("BladeError", error))
 }
 
-/// Masks of all 2^n blades in grade-then-lexicographic order.
+/// Masks of the blades of the given grades, or of all 2^n, in grade-then-lexicographic order.
 #[pyfunction]
-pub(crate) fn canonical_basis(dim: usize) -> PyResult<Vec<u64>> {
+#[pyo3(signature = (dim, grades=None))]
+pub(crate) fn canonical_basis(dim: usize, grades: Option<Vec<u32>>) -> PyResult<Vec<u64>> {
     guarded(|| {
-        let basis = Basis::canonical(dim).map_err(|error| Failure::new("SignatureError", error))?;
-        Ok(basis.masks().to_vec())
+        let basis = match grades {
+            Some(grades) => Basis::of_grades(dim, &grades),
+            None => Basis::canonical(dim),
+        };
+        Ok(basis.map_err(|error| Failure::new("LayoutError", error))?.masks().to_vec())
     })
 }
 
@@ -36,14 +42,20 @@ pub(crate) fn involution_signs(name: &str, dim: u32) -> PyResult<Vec<f64>> {
     })
 }
 
-/// A dual as a list over input blades of (output index, coefficient), or None where the blade maps to zero.
+/// A dual between two layouts as a list over input blades of (output index, coefficient), or None where the blade maps
+/// to zero or to a blade that the output lacks.
 ///
 /// `name` is one of `right_complement`, `left_complement`, `polarity`, `unpolarity`, `hodge_dual`.
 #[pyfunction]
-pub(crate) fn blade_map(name: &str, squares: Vec<f64>, blades: Blades) -> PyResult<Vec<Option<(usize, f64)>>> {
+pub(crate) fn blade_map(
+    name: &str,
+    squares: Vec<f64>,
+    blades: Blades,
+    out: Blades,
+) -> PyResult<Vec<Option<(usize, f64)>>> {
     guarded(|| {
         let metric = metric(squares)?;
-        let basis = basis(blades)?;
+        let (basis, out) = (basis(blades)?, basis(out)?);
         let dim = metric.dim();
         let image = |mask: u64| -> Result<Option<(u64, f64)>, Failure> {
             Ok(match name {
@@ -61,15 +73,27 @@ pub(crate) fn blade_map(name: &str, squares: Vec<f64>, blades: Blades) -> PyResu
             .zip(basis.signs())
             .map(|(&mask, sign)| {
                 let Some((target, coefficient)) = image(mask)? else { return Ok(None) };
-                let index = basis.index_of(target).ok_or_else(|| {
-                    Failure::new(
-                        "BladeError",
-                        format!("the layout lacks the blade of mask {target:#b} that {name} needs"),
-                    )
-                })?;
-                Ok(Some((index, sign * coefficient * basis.signs()[index])))
+                Ok(out.index_of(target).map(|index| (index, sign * coefficient * out.signs()[index])))
             })
             .collect()
+    })
+}
+
+/// Masks of the blades that a product of two layouts can reach, in canonical order.
+#[pyfunction]
+pub(crate) fn product_masks(kind: &str, squares: Vec<f64>, left: Blades, right: Blades) -> PyResult<Vec<u64>> {
+    guarded(|| {
+        let kind: ProductKind = kind.parse().map_err(|error| Failure::new("CliffnetInternalError", error))?;
+        let metric = metric(squares)?;
+        let (left, right) = (basis(left)?, basis(right)?);
+        let mut reached = HashSet::new();
+        for &a in left.masks() {
+            reached.extend(right.masks().iter().filter_map(|&b| kind.term(&metric, a, b)).map(|(mask, _)| mask));
+        }
+        let mut masks: Vec<u64> = reached.into_iter().collect();
+        // reversed bits put the blade with the lowest generator first, which is lexicographic order
+        masks.sort_unstable_by_key(|mask| (mask.count_ones(), u64::MAX - mask.reverse_bits()));
+        Ok(masks)
     })
 }
 

@@ -4,6 +4,7 @@ mod basis;
 mod blades;
 mod duals;
 mod equivariant;
+mod matrix;
 mod metric;
 mod naive;
 mod products;

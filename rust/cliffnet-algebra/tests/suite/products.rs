@@ -20,7 +20,7 @@ fn expected(kind: ProductKind, metric: &Metric, a: u64, b: u64) -> Option<(u64, 
         ProductKind::Commutator => half_sum(metric, a, b, -1.0),
         ProductKind::Anticommutator => half_sum(metric, a, b, 1.0),
         ProductKind::Regressive => meet(metric.dim(), a, b, naive::left_complement),
-        ProductKind::Join => meet(metric.dim(), a, b, naive::right_complement),
+        ProductKind::ProjectiveJoin => meet(metric.dim(), a, b, naive::right_complement),
     }
 }
 
@@ -113,7 +113,7 @@ fn join_is_the_regressive_product_up_to_a_sign_per_grade() {
                 let grade = blade::grade(mask);
                 (mask, coefficient * if (grade * (4 - grade)).is_multiple_of(2) { 1.0 } else { -1.0 })
             });
-            assert_eq!(ProductKind::Join.term(&metric, a, b), signed);
+            assert_eq!(ProductKind::ProjectiveJoin.term(&metric, a, b), signed);
         }
     }
 }
@@ -131,7 +131,7 @@ fn numbers_of_terms() {
     for metric in naive::signatures(0..=5) {
         let (p, q, r) = metric.signature();
         assert_eq!(count(ProductKind::Geometric, &metric), 4_usize.pow((p + q) as u32) * 3_usize.pow(r as u32));
-        for kind in [ProductKind::Outer, ProductKind::Regressive, ProductKind::Join] {
+        for kind in [ProductKind::Outer, ProductKind::Regressive, ProductKind::ProjectiveJoin] {
             assert_eq!(count(kind, &metric), 3_usize.pow(metric.dim() as u32));
         }
     }

@@ -29,7 +29,7 @@ fn numbers_of_terms() {
                 assert_eq!(count(ProductKind::Geometric), 4_usize.pow((p + q) as u32) * 3_usize.pow(r as u32));
                 assert_eq!(count(ProductKind::Outer), outer);
                 assert_eq!(count(ProductKind::Regressive), outer);
-                assert_eq!(count(ProductKind::Join), outer);
+                assert_eq!(count(ProductKind::ProjectiveJoin), outer);
             }
         }
     }
