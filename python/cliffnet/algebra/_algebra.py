@@ -1,18 +1,18 @@
 """The algebra Cl(p,q,r) as an immutable value."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal
 
 from cliffnet import _rust
-from cliffnet._graphs import kept_constant
 from cliffnet.algebra import _tables
 from cliffnet.algebra._constructors import Constructors
 from cliffnet.algebra._layout import Layout
 from cliffnet.algebra._maps import LinearMaps
-from cliffnet.algebra._names import blade_name, generator_labels, parse_blade, parse_signature
-from cliffnet.algebra._presets import preset, preset_name
+from cliffnet.algebra._names import blade_name, generator_labels, parse_blade
+from cliffnet.algebra._presets import Presets, preset_name
 from cliffnet.algebra._squares import check_squares
+from cliffnet.algebra._standard_layouts import StandardLayouts, register_algebra
 from cliffnet.algebra._subalgebra import subalgebra
 from cliffnet.errors import BladeError, ConfigError, GradeError, LayoutError
 
@@ -21,7 +21,7 @@ MAX_DENSE_DIM = 12
 _Key = tuple[tuple[float, ...], tuple[str, ...], tuple[str, ...] | None]
 
 
-class Algebra(Constructors):
+class Algebra(Presets, StandardLayouts, Constructors):
     """The Clifford (geometric) algebra of a diagonal real metric.
 
     Generators anticommute, ``e_i e_j = -e_j e_i``, and square to the metric, ``e_i e_i = metric[i]``. Blades stand
@@ -78,6 +78,7 @@ class Algebra(Constructors):
     blade_names: tuple[str, ...]
     grades: tuple[int, ...]
     full: Layout
+    _full_key: str
     _custom_basis: tuple[str, ...] | None
 
     def __new__(
@@ -112,7 +113,7 @@ class Algebra(Constructors):
         dim = len(squares)
         fields: dict[str, object] = {
             "metric": squares,
-            "key": f"algebra {len(_BY_KEY)}",
+            "key": register_algebra(self),
             "generator_labels": labels,
             "dim": dim,
             "num_blades": 2**dim,
@@ -120,7 +121,6 @@ class Algebra(Constructors):
             "_custom_basis": basis,
         }
         self.__dict__.update(fields)
-        _BY_KEY[self.key] = self
         if not self.is_dense:
             if basis is not None:
                 raise LayoutError(
@@ -146,12 +146,13 @@ class Algebra(Constructors):
         }
         self.__dict__.update(dense)
         self.__dict__["full"] = Layout(self, masks, signs)
+        self.__dict__["_full_key"] = self.full.key
 
     _position: dict[int, int]
 
     def __getattr__(self, name: str) -> Any:
         # reached only by what instances lack: blades such as e12, and the dense facts of a large algebra
-        if name in ("blade_masks", "blade_signs", "blade_names", "grades", "full", "_position"):
+        if name in ("blade_masks", "blade_signs", "blade_names", "grades", "full", "_full_key", "_position"):
             raise LayoutError(
                 f"{self} has 2^{self.dim} blades, too many to list ({MAX_DENSE_DIM} generators at most); name the "
                 "blades you use with algebra.layout(...) or algebra.vectors and pass layouts to the functions"
@@ -174,85 +175,6 @@ class Algebra(Constructors):
 
     def __deepcopy__(self, memo: object) -> "Algebra":
         return self
-
-    @classmethod
-    def from_string(cls, text: str) -> "Algebra":
-        """Return the algebra written ``"Cl(p,q,r)"``."""
-        return cls(*parse_signature(text))
-
-    @classmethod
-    def vga(cls, n: int) -> "Algebra":
-        """Return the algebra of n-dimensional Euclidean vectors, Cl(n)."""
-        return cls(n)
-
-    @classmethod
-    def pga(cls, n: int) -> "Algebra":
-        """Return the projective algebra of n-dimensional Euclidean space, Cl(n,0,1)."""
-        return cls(n, 0, 1)
-
-    @classmethod
-    def cga(cls, n: int) -> "Algebra":
-        """Return the conformal algebra of n-dimensional Euclidean space, Cl(n+1,1)."""
-        return cls(n + 1, 1)
-
-    @classmethod
-    def sta(cls, convention: Literal["+---", "-+++"] = "+---") -> "Algebra":
-        """Return the spacetime algebra, time first: Cl(1,3), or its metric with all signs changed."""
-        if convention not in ("+---", "-+++"):
-            raise ConfigError(f"the convention is {convention!r}, expected '+---' or '-+++'")
-        return cls(1, 3) if convention == "+---" else cls(metric=(-1.0, 1.0, 1.0, 1.0))
-
-    @classmethod
-    def complex(cls) -> "Algebra":
-        """Return the complex numbers, Cl(0,1)."""
-        return cls(0, 1)
-
-    @classmethod
-    def split_complex(cls) -> "Algebra":
-        """Return the split-complex numbers, Cl(1,0)."""
-        return cls(1)
-
-    @classmethod
-    def dual_numbers(cls) -> "Algebra":
-        """Return the dual numbers, Cl(0,0,1)."""
-        return cls(0, 0, 1)
-
-    @classmethod
-    def quaternions(cls) -> "Algebra":
-        """Return the quaternions, Cl(0,2), with units ``e1``, ``e2`` and ``e12``."""
-        return cls(0, 2)
-
-    @classmethod
-    def dual_quaternions(cls) -> "Algebra":
-        """Return the dual quaternions, Cl(0,2,1), isomorphic to the even part of Cl(3,0,1)."""
-        return cls(0, 2, 1)
-
-    @classmethod
-    def exterior(cls, n: int) -> "Algebra":
-        """Return the exterior algebra of n generators, Cl(0,0,n)."""
-        return cls(0, 0, n)
-
-    @classmethod
-    def from_name(cls, name: str) -> "Algebra":
-        """Return an algebra known by name, with the signed basis that ganja.js and kingdon give it.
-
-        Parameters
-        ----------
-        name : str
-            ``"2DPGA"``, ``"3DPGA"``, ``"STAP"``, ``"VGA2D"``, ``"VGA3D"``, ``"STA"``, ``"CGA2D"`` or ``"CGA3D"``.
-
-        Raises
-        ------
-        SignatureError
-            If no algebra has the name.
-
-        Examples
-        --------
-        >>> Algebra.from_name("3DPGA").blade_names[8:11]
-        ('e12', 'e31', 'e23')
-        """
-        signature, basis = preset(name)
-        return cls(*signature, basis=basis)
 
     @property
     def signature(self) -> tuple[int, int, int]:
@@ -283,82 +205,6 @@ class Algebra(Constructors):
     def blades(self) -> tuple[list[int], list[float]]:
         """Masks and signs of the blades, as the native library takes them."""
         return list(self.blade_masks), [float(sign) for sign in self.blade_signs]
-
-    @cached_property
-    def even(self) -> Layout:
-        """Layout of the even grades."""
-        return self.layout(grades=range(0, self.dim + 1, 2))
-
-    @cached_property
-    def odd(self) -> Layout:
-        """Layout of the odd grades."""
-        return self.layout(grades=range(1, self.dim + 1, 2))
-
-    @cached_property
-    def scalars(self) -> Layout:
-        """Layout of grade 0."""
-        return self.layout(grades=(0,))
-
-    @cached_property
-    def vectors(self) -> Layout:
-        """Layout of grade 1."""
-        return self.layout(grades=(1,) if self.dim else ())
-
-    @cached_property
-    def bivectors(self) -> Layout:
-        """Layout of grade 2; empty below two generators."""
-        return self.layout(grades=(2,) if self.dim > 1 else ())
-
-    @cached_property
-    def pseudovectors(self) -> Layout:
-        """Layout of grade n - 1."""
-        return self.layout(grades=(self.dim - 1,) if self.dim else ())
-
-    @cached_property
-    def pseudoscalars(self) -> Layout:
-        """Layout of grade n."""
-        return self.layout(grades=(self.dim,))
-
-    def layout(self, *names: str, grades: Iterable[int] | None = None) -> Layout:
-        """Return the layout of named blades, in the order given, or of all blades of some grades.
-
-        Parameters
-        ----------
-        *names : str
-            Blades such as ``"e12"``; a name like ``"e31"`` stores the coefficient of that signed blade.
-        grades : iterable of int, optional
-            Grades to hold, in the order of the algebra, instead of names.
-
-        Raises
-        ------
-        BladeError, GradeError
-            If the algebra lacks a blade or grade.
-        LayoutError
-            If both names and grades are given, or the layout is too large.
-
-        Examples
-        --------
-        >>> Algebra(3).layout("e31", "e12").blade_names
-        ('e31', 'e12')
-        >>> Algebra(62).vectors.size
-        62
-        """
-        if grades is None:
-            return _layout_of_names(self.key, names)
-        if names:
-            raise LayoutError("both names and grades were given; give one of them")
-        # as text, since compiled graphs may make integers symbolic
-        return _layout_of_grades(self.key, tuple(map(str, grades)))
-
-    def layout_of_masks(self, masks: Iterable[int]) -> Layout:
-        """Return the layout of the blades of bit masks, in the order and with the signs of the algebra."""
-        if self.is_dense:
-            positions = sorted(self._position[mask] for mask in masks)
-            return Layout(
-                self, [self.blade_masks[index] for index in positions], [self.blade_signs[index] for index in positions]
-            )
-        ordered = sorted(masks, key=lambda mask: (mask.bit_count(), [i for i in range(self.dim) if mask >> i & 1]))
-        return Layout(self, ordered, [1] * len(ordered))
 
     def blade_mask(self, name: str) -> tuple[int, int]:
         """Return the bit mask of a named blade and its sign against the ascending order of generators.
@@ -414,8 +260,7 @@ class Algebra(Constructors):
 
     def product_plan(self, kind: str) -> int:
         """Return the plan of a product of full multivectors, such as ``"geometric_product"``."""
-        key = self.full.key
-        return _tables.product_plan(kind, key, key, key)
+        return _tables.dense_product_plan(self._full_key, kind)
 
     def subalgebra(self, *generators: str) -> "Algebra":
         """Return the algebra of some of the generators, in the order given, with their squares and names.
@@ -492,25 +337,6 @@ class Algebra(Constructors):
         """Return the labels of the generators where they are not the default ones."""
         default = generator_labels(self.dim, None, 0 if self.r == 1 else 1)
         return None if self.generator_labels == default else self.generator_labels
-
-
-_BY_KEY: dict[str, Algebra] = {}
-
-
-@kept_constant
-def _layout_of_names(key: str, names: tuple[str, ...]) -> Layout:
-    algebra = _BY_KEY[key]
-    parsed = [algebra.blade_mask(name) for name in names]
-    return Layout(algebra, [mask for mask, _ in parsed], [sign for _, sign in parsed])
-
-
-@kept_constant
-def _layout_of_grades(key: str, grades: tuple[str, ...]) -> Layout:
-    algebra = _BY_KEY[key]
-    wanted = sorted(set(map(int, grades)))
-    for grade in wanted:
-        algebra.check_grade(grade)
-    return algebra.layout_of_masks(_rust.canonical_basis(algebra.dim, wanted))
 
 
 def _restore(metric: tuple[float, ...], basis: tuple[str, ...] | None, names: tuple[str, ...]) -> Algebra:

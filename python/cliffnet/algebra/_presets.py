@@ -1,6 +1,12 @@
 """Algebras known by name, with the signed bases of the libraries that made the names common."""
 
-from cliffnet.errors import SignatureError
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from cliffnet.algebra._names import parse_signature
+from cliffnet.errors import ConfigError, SignatureError
+
+if TYPE_CHECKING:
+    from cliffnet.algebra._algebra import Algebra
 
 _Preset = tuple[tuple[int, int, int], str | None]
 
@@ -46,3 +52,90 @@ def preset_name(signature: tuple[int, int, int], basis: tuple[str, ...] | None) 
         if known_basis is not None and known_signature == signature and basis == tuple(known_basis.split()):
             return name
     return None
+
+
+class Presets:
+    """Algebras in common use, as class methods."""
+
+    @classmethod
+    def _make(cls, *signature: int, **options: Any) -> "Algebra":
+        return cast("type[Algebra]", cls)(*signature, **options)
+
+    @classmethod
+    def from_string(cls, text: str) -> "Algebra":
+        """Return the algebra written ``"Cl(p,q,r)"``."""
+        return cls._make(*parse_signature(text))
+
+    @classmethod
+    def vga(cls, n: int) -> "Algebra":
+        """Return the algebra of n-dimensional Euclidean vectors, Cl(n)."""
+        return cls._make(n)
+
+    @classmethod
+    def pga(cls, n: int) -> "Algebra":
+        """Return the projective algebra of n-dimensional Euclidean space, Cl(n,0,1)."""
+        return cls._make(n, 0, 1)
+
+    @classmethod
+    def cga(cls, n: int) -> "Algebra":
+        """Return the conformal algebra of n-dimensional Euclidean space, Cl(n+1,1)."""
+        return cls._make(n + 1, 1)
+
+    @classmethod
+    def sta(cls, convention: Literal["+---", "-+++"] = "+---") -> "Algebra":
+        """Return the spacetime algebra, time first: Cl(1,3), or its metric with all signs changed."""
+        if convention not in ("+---", "-+++"):
+            raise ConfigError(f"the convention is {convention!r}, expected '+---' or '-+++'")
+        return cls._make(1, 3) if convention == "+---" else cls._make(metric=(-1.0, 1.0, 1.0, 1.0))
+
+    @classmethod
+    def complex(cls) -> "Algebra":
+        """Return the complex numbers, Cl(0,1)."""
+        return cls._make(0, 1)
+
+    @classmethod
+    def split_complex(cls) -> "Algebra":
+        """Return the split-complex numbers, Cl(1,0)."""
+        return cls._make(1)
+
+    @classmethod
+    def dual_numbers(cls) -> "Algebra":
+        """Return the dual numbers, Cl(0,0,1)."""
+        return cls._make(0, 0, 1)
+
+    @classmethod
+    def quaternions(cls) -> "Algebra":
+        """Return the quaternions, Cl(0,2), with units ``e1``, ``e2`` and ``e12``."""
+        return cls._make(0, 2)
+
+    @classmethod
+    def dual_quaternions(cls) -> "Algebra":
+        """Return the dual quaternions, Cl(0,2,1), isomorphic to the even part of Cl(3,0,1)."""
+        return cls._make(0, 2, 1)
+
+    @classmethod
+    def exterior(cls, n: int) -> "Algebra":
+        """Return the exterior algebra of n generators, Cl(0,0,n)."""
+        return cls._make(0, 0, n)
+
+    @classmethod
+    def from_name(cls, name: str) -> "Algebra":
+        """Return an algebra known by name, with the signed basis that ganja.js and kingdon give it.
+
+        Parameters
+        ----------
+        name : str
+            ``"2DPGA"``, ``"3DPGA"``, ``"STAP"``, ``"VGA2D"``, ``"VGA3D"``, ``"STA"``, ``"CGA2D"`` or ``"CGA3D"``.
+
+        Raises
+        ------
+        SignatureError
+            If no algebra has the name.
+
+        Examples
+        --------
+        >>> Algebra.from_name("3DPGA").blade_names[8:11]
+        ('e12', 'e31', 'e23')
+        """
+        signature, basis = preset(name)
+        return cls._make(*signature, basis=basis)

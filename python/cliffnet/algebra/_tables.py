@@ -37,6 +37,12 @@ def product_plan(kind: str, left: str, right: str, out: str) -> int:
 
 
 @kept_constant
+def dense_product_plan(layout: str, kind: str) -> int:
+    """Return the plan of a product of full multivectors; two arguments, since this is looked up at every call."""
+    return product_plan(kind, layout, layout, layout)
+
+
+@kept_constant
 def inner_product_plan(left: str, right: str) -> int:
     """Return the plan of ``<reverse(a) b>_0``, with a single output component."""
     squares, blades = _BASES[left]
