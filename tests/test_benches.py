@@ -10,10 +10,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benches import gatr_sides, gatr_step, import_time, overhead, peak_memory, product, report, timing
+from benches import gatr_sides, gatr_step, import_time, matrix_route, overhead, peak_memory, product, report, timing
 from benches.__main__ import SCRIPTS, main, run
 from benches.report import Bar, Machine, Row
 from benches.timing import Quantiles
+from cliffnet import Algebra
 
 ROOT = report.ROOT
 TINY = gatr_sides.Size(batch=2, planets=1, mv_channels=8, scalar_channels=8, blocks=1)
@@ -60,6 +61,12 @@ def test_overhead():
     rows = overhead.rows(rounds=2, sample_seconds=0.0)
     check_measured(rows)
     assert [row.bar.text(row.unit) for row in rows] == ["<= 3 us", "<= 10 us"]
+
+
+def test_matrix_route():
+    rows = matrix_route.rows(algebras=[Algebra(3, 3), Algebra(8)], batch=4, rounds=2, sample_seconds=0.0)
+    check_measured(rows)
+    assert [row.bar.text(row.unit) for row in rows] == [">= 1x", ">= 1x", "<= 9 ms"]
 
 
 def test_import_time():

@@ -5,7 +5,7 @@ Native part of cliffnet.
 from _typeshed import SupportsGetItem
 from typing import Any, SupportsFloat, SupportsIndex
 
-__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
+__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
 
 def bilinear_direct(left: Any, right: Any, plan: SupportsIndex) -> Any:
     """
@@ -66,6 +66,13 @@ def plan_from_terms(sizes: tuple[SupportsIndex, SupportsIndex, SupportsIndex], p
 def plan_gradients(id: SupportsIndex) -> tuple[int, int]:
     """
     Ids of the plans that give the gradients of the left and of the right operand.
+    """
+
+def plan_matrices(id: SupportsIndex) -> tuple[tuple[int, int, int], tuple[tuple[list[int], list[float]], tuple[list[int], list[float]], tuple[list[int], list[float]]], list[tuple[int, int, int, bool, bool, bool]]] | None:
+    """
+    The plan as products of matrices, or None where it is a list of terms: components of a number, rows and blocks; blade
+    and factor by word of left, right and output; and (out, left, right, negative, conjugates out, conjugates right) of
+    each product.
     """
 
 def plan_paths(id: SupportsIndex) -> list[tuple[int, int, int]]:

@@ -6,11 +6,16 @@ from cliffnet.algebra._layout import Layout as Layout
 from cliffnet.algebra._layout import check_polarity as check_polarity
 from cliffnet.algebra._maps import LinearMaps as LinearMaps
 from cliffnet.algebra._partition import Partition as Partition
+from cliffnet.algebra._plan import has_matrices as has_matrices
 from cliffnet.algebra._plan import plan_gradients as plan_gradients
+from cliffnet.algebra._plan import plan_matrices as plan_matrices
 from cliffnet.algebra._plan import plan_sizes as plan_sizes
 from cliffnet.algebra._plan import plan_terms as plan_terms
+from cliffnet.algebra._presets import preset_names as preset_names
 from cliffnet.algebra._tables import blade_map as blade_map
 from cliffnet.algebra._tables import inner_product_plan as inner_product_plan
 from cliffnet.algebra._tables import involution_signs as involution_signs
+from cliffnet.algebra._tables import metric_and_blades as metric_and_blades
 from cliffnet.algebra._tables import product_plan as product_plan
+from cliffnet.algebra._tables import relabelling as relabelling
 from cliffnet.algebra._tables import relocation as relocation

@@ -9,6 +9,7 @@ from cliffnet.algebra import _tables
 from cliffnet.algebra._constructors import Constructors
 from cliffnet.algebra._layout import Layout
 from cliffnet.algebra._maps import LinearMaps
+from cliffnet.algebra._matrix import matrix_type
 from cliffnet.algebra._names import blade_name, generator_labels, parse_blade
 from cliffnet.algebra._presets import Presets, preset_name
 from cliffnet.algebra._squares import check_squares
@@ -80,6 +81,7 @@ class Algebra(Presets, StandardLayouts, Constructors):
     full: Layout
     _full_key: str
     _custom_basis: tuple[str, ...] | None
+    _signature: tuple[int, int, int]
 
     def __new__(
         cls,
@@ -113,6 +115,11 @@ class Algebra(Presets, StandardLayouts, Constructors):
         dim = len(squares)
         fields: dict[str, object] = {
             "metric": squares,
+            "_signature": (
+                sum(square > 0 for square in squares),
+                sum(square < 0 for square in squares),
+                squares.count(0.0),
+            ),
             "key": register_algebra(self),
             "generator_labels": labels,
             "dim": dim,
@@ -179,22 +186,36 @@ class Algebra(Presets, StandardLayouts, Constructors):
     @property
     def signature(self) -> tuple[int, int, int]:
         """Number of generators with positive, negative and zero square."""
-        return self.p, self.q, self.r
+        return self._signature
 
-    @cached_property
+    @property
     def p(self) -> int:
         """Number of generators with positive square."""
-        return sum(square > 0 for square in self.metric)
+        return self._signature[0]
 
-    @cached_property
+    @property
     def q(self) -> int:
         """Number of generators with negative square."""
-        return sum(square < 0 for square in self.metric)
+        return self._signature[1]
 
-    @cached_property
+    @property
     def r(self) -> int:
         """Number of generators with zero square."""
-        return self.metric.count(0.0)
+        return self._signature[2]
+
+    @cached_property
+    def matrix_type(self) -> str:
+        """The matrix algebra this one is isomorphic to.
+
+        ``"M4(C)"`` are the complex matrices of size 4, ``"2M2(H)"`` pairs of quaternionic matrices of size 2, and
+        ``"M2(C) x Lambda(1)"`` matrices over the exterior algebra of one null generator.
+
+        Examples
+        --------
+        >>> Algebra(4, 1).matrix_type, Algebra(3, 0, 1).matrix_type
+        ('M4(C)', 'M2(C) x Lambda(1)')
+        """
+        return matrix_type(self.metric)
 
     @property
     def generator_names(self) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import torch
 from torch import Tensor
 
+from cliffnet._graphs import kept_constant, kept_object
 from cliffnet.algebra._layout import Layout
+from cliffnet.algebra._standard_layouts import _BY_KEY
 from cliffnet.errors import ConfigError, LayoutError, NotInvertibleError
 
 if TYPE_CHECKING:
@@ -82,9 +84,8 @@ class Constructors:
         BladeError
             If the algebra has no such blade.
         """
-        mask, sign = self._own.blade_mask(name)
-        layout = self._own.layout_of_masks([mask])
-        return self.multivector([float(sign * layout.blade_signs[0])], layout, dtype=dtype, device=device)
+        layout, sign = _blade_layout(self._own.key, name), _blade_sign(self._own.key, name)
+        return self.multivector([sign], layout, dtype=dtype, device=device)
 
     @property
     def I(self) -> "Multivector":  # noqa: E743  # what the field calls it
@@ -102,7 +103,7 @@ class Constructors:
         self, *shape: int, layout: Layout | None = None, dtype: _DType = None, device: _Device = None
     ) -> "Multivector":
         """Return the number one for a batch shape, as scalars unless a layout that holds them is given."""
-        ones = self.scalar(torch.ones(*shape, dtype=dtype, device=device))
+        ones = self.scalar(torch.ones(shape, dtype=dtype, device=device))
         return ones if layout is None else ones.change_layout(layout)
 
     def randn(
@@ -207,3 +208,18 @@ def _tensor(values: Any, dtype: _DType, device: _Device) -> Tensor:
     if dtype is None and not (tensor.is_floating_point() or tensor.is_complex()):
         return tensor.to(torch.get_default_dtype())
     return tensor
+
+
+@kept_object
+def _blade_layout(key: str, name: str) -> Layout:
+    """Return the layout of one blade, with the sign that the algebra gives it."""
+    algebra = _BY_KEY[key]
+    return algebra.layout_of_masks([algebra.blade_mask(name)[0]])
+
+
+@kept_constant
+def _blade_sign(key: str, name: str) -> float:
+    """Return the sign of a named blade against the algebra's own."""
+    algebra = _BY_KEY[key]
+    mask, sign = algebra.blade_mask(name)
+    return float(sign * algebra.blade_name(mask)[1])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal
 
 from cliffnet import _rust
-from cliffnet._graphs import kept_constant
+from cliffnet._graphs import kept_object
 from cliffnet.algebra import _tables
 from cliffnet.algebra._names import blade_name
 from cliffnet.errors import AlgebraMismatchError, BladeError, NotInvertibleError
@@ -44,6 +44,21 @@ class Layout:
 
     _interned: dict[_Key, "Layout"] = {}  # noqa: RUF012  # shared by design: the table of all layouts
 
+    # slots, because the compiler only calls methods of constant objects that have no __dict__
+    __slots__ = (
+        "__weakref__",
+        "algebra",
+        "blade_masks",
+        "blade_names",
+        "blade_signs",
+        "grades",
+        "is_even",
+        "is_full",
+        "is_odd",
+        "key",
+        "size",
+    )
+
     algebra: "Algebra"
     blade_masks: tuple[int, ...]
     blade_signs: tuple[int, ...]
@@ -64,7 +79,9 @@ class Layout:
             raise BladeError(f"the layout names {len(masks)} blades, but only {len(set(masks))} different ones")
         layout = super().__new__(cls)
         grades = tuple(mask.bit_count() for mask in masks)
-        key = _tables.register_basis(list(algebra.metric), (list(masks), [float(sign) for sign in signs]))
+        _, orientation = algebra.blade_name((1 << algebra.dim) - 1)
+        blades = (list(masks), [float(sign) for sign in signs])
+        key = _tables.register_basis(list(algebra.metric), blades, float(orientation))
         fields: dict[str, object] = {
             "algebra": algebra,
             "blade_masks": masks,
@@ -77,7 +94,8 @@ class Layout:
             "is_odd": all(grade % 2 == 1 for grade in grades),
             "key": key,
         }
-        layout.__dict__.update(fields)
+        for name, value in fields.items():
+            object.__setattr__(layout, name, value)
         _BY_KEY[key] = layout
         # setdefault keeps one object even when two threads build the same layout
         return cls._interned.setdefault((algebra, masks, signs), layout)
@@ -217,7 +235,7 @@ _BY_KEY: dict[str, Layout] = {}
 _LARGEST_SEARCH = 1 << 9
 
 
-@kept_constant
+@kept_object
 def _product(left: str, right: str, kind: str) -> Layout:
     first, second = _BY_KEY[left], _BY_KEY[right]
     algebra = first.algebra
@@ -227,7 +245,7 @@ def _product(left: str, right: str, kind: str) -> Layout:
     return algebra.layout_of_masks(masks)
 
 
-@kept_constant
+@kept_object
 def _image(key: str, name: str) -> Layout:
     layout = _BY_KEY[key]
     algebra = layout.algebra
@@ -238,37 +256,37 @@ def _image(key: str, name: str) -> Layout:
     return algebra.layout_of_masks(full ^ mask for mask in layout.blade_masks if not mask & vanishing)
 
 
-@kept_constant
+@kept_object
 def _of_parity(key: str, parity: str) -> Layout:
     return _BY_KEY[key].keep(lambda mask: mask.bit_count() % 2 == (parity == "odd"))
 
 
-@kept_constant
+@kept_object
 def _of_grades(key: str, grades: tuple[str, ...]) -> Layout:
     wanted = set(map(int, grades))
     return _BY_KEY[key].keep(lambda mask: mask.bit_count() in wanted)
 
 
-@kept_constant
+@kept_object
 def _without_null(key: str) -> Layout:
     layout = _BY_KEY[key]
     null = _null_mask(layout.algebra)
     return layout.keep(lambda mask: not mask & null)
 
 
-@kept_constant
+@kept_object
 def _intersection(left: str, right: str) -> Layout:
     wanted = set(_BY_KEY[right].blade_masks)
     return _BY_KEY[left].keep(lambda mask: mask in wanted)
 
 
-@kept_constant
+@kept_object
 def _difference(left: str, right: str) -> Layout:
     unwanted = set(_BY_KEY[right].blade_masks)
     return _BY_KEY[left].keep(lambda mask: mask not in unwanted)
 
 
-@kept_constant
+@kept_object
 def _union(left: str, right: str) -> Layout:
     first, second = _BY_KEY[left], _BY_KEY[right]
     if first.holds(second):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from cliffnet import _rust
+from cliffnet.algebra import _tables
 from cliffnet.algebra._algebra import Algebra
 from cliffnet.algebra._maps import LinearMaps
 from cliffnet.errors import AlgebraMismatchError, PartitionError
@@ -119,7 +120,8 @@ class Partition:
         if kind not in self._plans:
             squares, blades = list(self.algebra.metric), self.algebra.blades
             classes = [list(grades) for grades in self.classes]
-            self._plans[kind] = _rust.product_plan(kind, squares, blades, blades, blades, classes)
+            out = _tables.product_blades(kind, self.algebra.full.key)
+            self._plans[kind] = _rust.product_plan(kind, squares, blades, blades, out, classes)
         return self._plans[kind]
 
     def paths(self, kind: str = "geometric_product") -> tuple[tuple[int, int, int], ...]:

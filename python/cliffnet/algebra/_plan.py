@@ -44,3 +44,32 @@ def plan_gradients(plan: int) -> tuple[int, int]:
 def plan_terms(plan: int) -> PlanTerms:
     """Return the terms of a plan."""
     return PlanTerms(*_rust.plan_terms(plan))
+
+
+Matrices = tuple[
+    tuple[int, int, int],
+    tuple[tuple[list[int], list[float]], tuple[list[int], list[float]], tuple[list[int], list[float]]],
+    list[tuple[int, int, int, bool, bool, bool]],
+]
+
+
+@kept_constant
+def has_matrices(plan: int) -> bool:
+    """Tell whether :func:`plan_matrices` gives the plan as products of matrices."""
+    return _rust.plan_matrices(plan) is not None
+
+
+def plan_matrices(plan: int) -> Matrices | None:
+    """Return a plan as products of matrices, or None where it is a list of terms.
+
+    Geometric products of full multivectors with six or more generators, and their gradients, multiply square matrices
+    of real numbers, complex numbers or quaternions.
+
+    Returns
+    -------
+    shape, operands, products : tuple
+        Components of a number, rows of a matrix, and blocks; blade and factor of each word of left, right and output;
+        and for each product its matrices out, left, right, whether it is subtracted, whether it is conjugated, and
+        whether the right matrix is.
+    """
+    return _rust.plan_matrices(plan)

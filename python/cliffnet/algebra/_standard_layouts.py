@@ -1,11 +1,10 @@
 """The layouts that every algebra has, and those made from names or grades."""
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from cliffnet import _rust
-from cliffnet._graphs import kept_constant
+from cliffnet._graphs import kept_object
 from cliffnet.algebra._layout import Layout
 from cliffnet.errors import LayoutError
 
@@ -29,40 +28,40 @@ class StandardLayouts:
     def _own(self) -> "Algebra":
         return cast("Algebra", self)
 
-    @cached_property
+    @property
     def even(self) -> Layout:
         """Layout of the even grades."""
-        return self.layout(grades=range(0, self._own.dim + 1, 2))
+        return _standard(self._own.key, "even")
 
-    @cached_property
+    @property
     def odd(self) -> Layout:
         """Layout of the odd grades."""
-        return self.layout(grades=range(1, self._own.dim + 1, 2))
+        return _standard(self._own.key, "odd")
 
-    @cached_property
+    @property
     def scalars(self) -> Layout:
         """Layout of grade 0."""
-        return self.layout(grades=(0,))
+        return _standard(self._own.key, "scalars")
 
-    @cached_property
+    @property
     def vectors(self) -> Layout:
         """Layout of grade 1."""
-        return self.layout(grades=(1,) if self._own.dim else ())
+        return _standard(self._own.key, "vectors")
 
-    @cached_property
+    @property
     def bivectors(self) -> Layout:
         """Layout of grade 2; empty below two generators."""
-        return self.layout(grades=(2,) if self._own.dim > 1 else ())
+        return _standard(self._own.key, "bivectors")
 
-    @cached_property
+    @property
     def pseudovectors(self) -> Layout:
         """Layout of grade n - 1."""
-        return self.layout(grades=(self._own.dim - 1,) if self._own.dim else ())
+        return _standard(self._own.key, "pseudovectors")
 
-    @cached_property
+    @property
     def pseudoscalars(self) -> Layout:
         """Layout of grade n."""
-        return self.layout(grades=(self._own.dim,))
+        return _standard(self._own.key, "pseudoscalars")
 
     def layout(self, *names: str, grades: Iterable[int] | None = None) -> Layout:
         """Return the layout of named blades, in the order given, or of all blades of some grades.
@@ -106,14 +105,31 @@ class StandardLayouts:
         return Layout(algebra, ordered, [1] * len(ordered))
 
 
-@kept_constant
+# properties are looked up like results of operations, because graphs cannot run functools.cached_property
+@kept_object
+def _standard(key: str, name: str) -> Layout:
+    algebra = _BY_KEY[key]
+    dim = algebra.dim
+    grades = {
+        "even": range(0, dim + 1, 2),
+        "odd": range(1, dim + 1, 2),
+        "scalars": (0,),
+        "vectors": (1,) if dim else (),
+        "bivectors": (2,) if dim > 1 else (),
+        "pseudovectors": (dim - 1,) if dim else (),
+        "pseudoscalars": (dim,),
+    }
+    return algebra.layout(grades=grades[name])
+
+
+@kept_object
 def _layout_of_names(key: str, names: tuple[str, ...]) -> Layout:
     algebra = _BY_KEY[key]
     parsed = [algebra.blade_mask(name) for name in names]
     return Layout(algebra, [mask for mask, _ in parsed], [sign for _, sign in parsed])
 
 
-@kept_constant
+@kept_object
 def _layout_of_grades(key: str, grades: tuple[str, ...]) -> Layout:
     algebra = _BY_KEY[key]
     wanted = sorted(set(map(int, grades)))

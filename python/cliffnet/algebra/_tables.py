@@ -15,13 +15,27 @@ Blades = tuple[list[int], list[float]]
 Entry = tuple[int, int, float]
 
 _BASES: dict[str, tuple[list[float], Blades]] = {}
+_ORIENTATIONS: dict[str, float] = {}
+
+# products that contain an odd number of duals, so that they change sign with the pseudoscalar
+_ORIENTED_PRODUCTS = ("regressive_product", "projective_join")
 
 
-def register_basis(squares: list[float], blades: Blades) -> str:
-    """Give a metric and an order of blades a name; a string, since compiled graphs may make integers symbolic."""
+def register_basis(squares: list[float], blades: Blades, orientation: float) -> str:
+    """Give a metric and an order of blades a name; a string, since compiled graphs may make integers symbolic.
+
+    The orientation is the sign of the algebra's pseudoscalar against the ascending product of all generators.
+    """
     key = f"basis {len(_BASES)}"
+    _ORIENTATIONS[key] = orientation
     _BASES[key] = (squares, blades)
     return key
+
+
+def product_blades(kind: str, out: str) -> Blades:
+    """Return the blades of a product's result as the native library, which knows one orientation, has to see them."""
+    masks, signs = _BASES[out][1]
+    return (masks, [sign * _ORIENTATIONS[out] for sign in signs]) if kind in _ORIENTED_PRODUCTS else (masks, signs)
 
 
 def metric_and_blades(layout: str) -> tuple[list[float], Blades]:
@@ -33,7 +47,7 @@ def metric_and_blades(layout: str) -> tuple[list[float], Blades]:
 def product_plan(kind: str, left: str, right: str, out: str) -> int:
     """Return the plan of a product between three layouts."""
     squares, blades = _BASES[left]
-    return _rust.product_plan(kind, squares, blades, _BASES[right][1], _BASES[out][1])
+    return _rust.product_plan(kind, squares, blades, _BASES[right][1], product_blades(kind, out))
 
 
 @kept_constant
@@ -62,7 +76,8 @@ def blade_map(name: str, layout: str, out: str) -> tuple[Entry, ...]:
     """Return a dual as entries ``(out, in, coefficient)``; blades that map to zero or outside have none."""
     squares, blades = _BASES[layout]
     images = _rust.blade_map(name, squares, blades, _BASES[out][1])
-    return tuple((image[0], index, image[1]) for index, image in enumerate(images) if image is not None)
+    sign = _ORIENTATIONS[layout]
+    return tuple((image[0], index, sign * image[1]) for index, image in enumerate(images) if image is not None)
 
 
 @kept_constant

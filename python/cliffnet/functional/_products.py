@@ -19,6 +19,9 @@ from cliffnet.ops import bilinear
 # calling a bound method is quicker than calling an instance
 _multiply = bilinear.__call__
 
+# fewest generators for which brackets of full multivectors are made of two geometric products
+_SMALLEST_BY_TWO = 9
+
 
 def _product(
     kind: str,
@@ -69,6 +72,28 @@ def _product_on_layouts(
     return multiply(kind, a, b, left, right, out)
 
 
+def _bracket(
+    kind: str,
+    a: Tensor,
+    b: Tensor,
+    algebra: Algebra,
+    a_layout: Layout | None,
+    b_layout: Layout | None,
+    out_layout: Layout | None,
+) -> Tensor:
+    layouts = (a_layout, b_layout, out_layout)
+    if (
+        not isinstance(algebra, Algebra)
+        or algebra.dim < _SMALLEST_BY_TWO
+        or any(layout is not None for layout in layouts)
+    ):
+        return _product(kind, a, b, algebra, *layouts)
+    # the terms of a large algebra would fill memory; those of its geometric product are never listed
+    product = _product("geometric_product", a, b, algebra, *layouts)
+    swapped = _product("geometric_product", b, a, algebra, *layouts)
+    return (product - swapped if kind == "commutator" else product + swapped) / 2
+
+
 def geometric_product(
     a: Tensor,
     b: Tensor,
@@ -104,7 +129,8 @@ def geometric_product(
     -----
     Equivariant under the automorphisms of the algebra, in particular Pin: ``(g.a)(g.b) = g.(ab)``. A product of two
     null parts is skipped, never multiplied by zero, so infinities there do not turn into NaN. Costs
-    ``4^(p+q) 3^r`` multiply-adds.
+    ``4^(p+q) 3^r`` multiply-adds. Full multivectors of six or more generators are multiplied as matrices (see
+    :func:`to_matrix`) in about ``3^r 2^(1.5 (p+q))``; there one NaN or infinity spoils the whole multivector.
 
     Examples
     --------
@@ -374,7 +400,7 @@ def commutator(
     -----
     Equivariant under Pin.
     """
-    return _product("commutator", a, b, algebra, a_layout, b_layout, out_layout)
+    return _bracket("commutator", a, b, algebra, a_layout, b_layout, out_layout)
 
 
 def anticommutator(
@@ -411,7 +437,7 @@ def anticommutator(
     -----
     Equivariant under Pin.
     """
-    return _product("anticommutator", a, b, algebra, a_layout, b_layout, out_layout)
+    return _bracket("anticommutator", a, b, algebra, a_layout, b_layout, out_layout)
 
 
 def regressive_product(

@@ -6,9 +6,13 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import constant_in_graphs
-from cliffnet.algebra import plan_sizes, plan_terms
+from cliffnet.algebra import has_matrices, plan_sizes, plan_terms
+from cliffnet.reference import _matrix
 
 _HALF = (torch.bfloat16, torch.float16)
+
+# most blades of a product that is run term by term though it could go by matrices
+_MOST_LISTED = 1 << 8
 
 _Tables = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -36,7 +40,7 @@ def _tables(plan: int, dtype: torch.dtype, device: torch.device) -> _Tables:
 
 
 def bilinear(left: Tensor, right: Tensor, plan: int) -> Tensor:
-    """Multiply multivectors term by term.
+    """Multiply multivectors term by term, geometric products of more than 8 generators by matrices.
 
     ``out[k] = sum over terms (k, i, j, c) of c * left[i] * right[j]``; half precision is computed in single.
 
@@ -55,6 +59,8 @@ def bilinear(left: Tensor, right: Tensor, plan: int) -> Tensor:
     dtype = left.dtype
     if dtype in _HALF:
         return bilinear(left.float(), right.float(), plan).to(dtype)
+    if plan_sizes(plan).out > _MOST_LISTED and has_matrices(plan):
+        return _matrix.multiply(left, right, plan)
     left_index, right_index, out_index, coefficient = _tables(plan, dtype, left.device)
     products = left.index_select(-1, left_index) * right.index_select(-1, right_index) * coefficient
     out = products.new_zeros((*products.shape[:-1], plan_sizes(plan).out))

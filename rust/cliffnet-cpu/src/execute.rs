@@ -6,9 +6,11 @@ use crate::dtype::{BFloat16, DType, Float16, Storage};
 use crate::geometry::{Geometry, Offsets};
 use crate::isa::Isa;
 use crate::kernel::{Compute, Planes, PlanesMut};
+use crate::matrix_program::MatrixProgram;
 use crate::pack::{pack, unpack};
-use crate::program::Program;
+use crate::program::{Program, Route};
 use crate::scratch::with_scratch;
+use crate::terms::Terms;
 
 /// The memory of one operation: the first element of each tensor and the stride, in elements, between blades.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,27 @@ unsafe fn run_tiles<S: Storage, const TILE: usize>(
     lanes: Range<i64>,
 ) {
     const { assert!(TILE == S::Compute::TILE) };
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match program.route() {
+            Route::Terms(terms) => run_terms::<S, TILE>(program, terms, isa, geometry, buffers, lanes),
+            Route::Matrix(matrix) => run_matrix::<S, TILE>(matrix, isa, geometry, buffers, lanes),
+        }
+    }
+}
+
+/// Runs the terms on tiles of `TILE` lanes.
+///
+/// # Safety
+/// As [`execute`].
+unsafe fn run_terms<S: Storage, const TILE: usize>(
+    program: &Program,
+    terms: &Terms,
+    isa: Isa,
+    geometry: &Geometry,
+    buffers: Buffers,
+    lanes: Range<i64>,
+) {
     let sizes = [program.left_size(), program.right_size(), program.out_size()];
     let bytes = sizes.iter().sum::<usize>() * TILE * size_of::<S::Compute>();
     with_scratch(bytes, |scratch| {
@@ -101,14 +124,57 @@ unsafe fn run_tiles<S: Storage, const TILE: usize>(
                     [count, sizes[1], TILE],
                     right_planes,
                 );
-                if let Some(base) = in_place::<S>(offsets[2], count) {
-                    let start = buffers.out.cast::<S::Compute>().offset(base as isize);
-                    kernel(program, left, right, PlanesMut { start, stride: out_strides as isize });
-                } else {
-                    kernel(program, left, right, PlanesMut { start: out_planes, stride: TILE as isize });
-                    let shape = [count, sizes[2], TILE];
-                    unpack::<S>(isa, out_planes, shape, buffers.out.cast(), out_strides, offsets[2]);
-                }
+                let shape = [count, sizes[2], TILE];
+                scatter::<S>(isa, buffers.out.cast(), out_strides, offsets[2], shape, out_planes, |out| {
+                    kernel(terms, left, right, out);
+                });
+            }
+            first += count as i64;
+        }
+    });
+}
+
+/// Lines between two buffers of the matrix route, so that words of the same number do not compete for a cache set.
+const GAP: usize = 5 * 64;
+
+/// Runs a product of matrices, one vector of lanes at a time: the matrices of many lanes would not fit in the cache.
+///
+/// # Safety
+/// As [`execute`].
+unsafe fn run_matrix<S: Storage, const TILE: usize>(
+    program: &MatrixProgram,
+    isa: Isa,
+    geometry: &Geometry,
+    buffers: Buffers,
+    lanes: Range<i64>,
+) {
+    let kernels = S::Compute::matrix_kernels(isa);
+    let (width, words) = (kernels.lanes, program.word_count());
+    let bytes = words * width * size_of::<S::Compute>() + GAP;
+    with_scratch(3 * bytes, |scratch| {
+        let mut table: Option<[[i64; TILE]; 3]> = None;
+        let mut first = lanes.start;
+        while first < lanes.end {
+            let count = (lanes.end - first).min(width as i64) as usize;
+            let offsets = geometry.offsets(first, count, &mut table);
+            let shape = [count, words, width];
+            // SAFETY: scratch holds three buffers of `words` vectors each. The blades of an operand are packed to
+            // `planes`, whose contents are no longer needed once they are transformed, and so is the left operand when
+            // the output is. Tensor addresses are covered by the contract of execute, and a plane in a tensor is used
+            // only when the vector is full.
+            unsafe {
+                let planes = scratch.cast::<S::Compute>();
+                let left = scratch.add(bytes).cast::<S::Compute>();
+                let right = scratch.add(2 * bytes).cast::<S::Compute>();
+                let [left_strides, right_strides, out_strides] = buffers.blade_strides;
+                let operand = gather::<S>(isa, buffers.left.cast(), left_strides, offsets[0], shape, planes);
+                (kernels.analyse)(&program.left, program.length, operand, left);
+                let operand = gather::<S>(isa, buffers.right.cast(), right_strides, offsets[1], shape, planes);
+                (kernels.analyse)(&program.right, program.length, operand, right);
+                (kernels.multiply)(program, left, right, planes);
+                scatter::<S>(isa, buffers.out.cast(), out_strides, offsets[2], shape, left, |out| {
+                    (kernels.synthesise)(&program.out, program.length, planes, out);
+                });
             }
             first += count as i64;
         }
@@ -117,9 +183,9 @@ unsafe fn run_tiles<S: Storage, const TILE: usize>(
 
 /// The offset of the first lane when a full tile lies lane after lane in memory, in the type of the arithmetic.
 #[inline(always)]
-fn in_place<S: Storage>(offsets: Offsets<'_>, count: usize) -> Option<i64> {
+fn in_place<S: Storage>(offsets: Offsets<'_>, count: usize, tile: usize) -> Option<i64> {
     match offsets {
-        Offsets::Uniform { base, stride: 1 } if S::IS_COMPUTE && count == S::Compute::TILE => Some(base),
+        Offsets::Uniform { base, stride: 1 } if S::IS_COMPUTE && count == tile => Some(base),
         _ => None,
     }
 }
@@ -137,7 +203,7 @@ unsafe fn gather<S: Storage>(
     shape: [usize; 3],
     scratch: *mut S::Compute,
 ) -> Planes<S::Compute> {
-    if let Some(base) = in_place::<S>(offsets, shape[0]) {
+    if let Some(base) = in_place::<S>(offsets, shape[0], shape[2]) {
         // SAFETY: `base` is the offset of an element of the tensor.
         let start = unsafe { source.cast::<S::Compute>().offset(base as isize) };
         return Planes { start, stride: blade_stride as isize };
@@ -145,4 +211,29 @@ unsafe fn gather<S: Storage>(
     // SAFETY: passed on from the caller.
     unsafe { pack::<S>(isa, source, blade_stride, offsets, shape, scratch) };
     Planes { start: scratch, stride: shape[2] as isize }
+}
+
+/// Calls `write` with planes of the output: the tensor itself when it is laid out so, else scratch that is unpacked.
+///
+/// # Safety
+/// As [`unpack`]; `write` sets as many lanes of each plane as `shape` has.
+#[inline(always)]
+unsafe fn scatter<S: Storage>(
+    isa: Isa,
+    target: *mut S,
+    blade_stride: i64,
+    offsets: Offsets<'_>,
+    shape: [usize; 3],
+    scratch: *mut S::Compute,
+    write: impl FnOnce(PlanesMut<S::Compute>),
+) {
+    if let Some(base) = in_place::<S>(offsets, shape[0], shape[2]) {
+        // SAFETY: `base` is the offset of an element of the tensor.
+        let start = unsafe { target.cast::<S::Compute>().offset(base as isize) };
+        write(PlanesMut { start, stride: blade_stride as isize });
+        return;
+    }
+    write(PlanesMut { start: scratch, stride: shape[2] as isize });
+    // SAFETY: passed on from the caller.
+    unsafe { unpack::<S>(isa, scratch, shape, target, blade_stride, offsets) };
 }

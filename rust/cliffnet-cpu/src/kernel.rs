@@ -2,7 +2,9 @@
 
 use crate::isa::Isa;
 use crate::lanes::{Lanes, Portable};
-use crate::program::Program;
+use crate::matrix_kernel::{MatrixKernels, double_kernels, single_kernels};
+use crate::matrix_program::Words;
+use crate::terms::Terms;
 
 /// Blade planes to read: blade `b` of lane `l` is at `start + b * stride + l`.
 #[derive(Clone, Copy)]
@@ -18,8 +20,8 @@ pub(crate) struct PlanesMut<T> {
     pub(crate) stride: isize,
 }
 
-/// Runs all terms of a program on the first lanes of three sets of planes.
-pub(crate) type TermKernel<T> = unsafe fn(&Program, Planes<T>, Planes<T>, PlanesMut<T>);
+/// Runs all terms on the first lanes of three sets of planes.
+pub(crate) type TermKernel<T> = unsafe fn(&Terms, Planes<T>, Planes<T>, PlanesMut<T>);
 
 /// A type the arithmetic is done in.
 pub(crate) trait Compute: Copy + Default + 'static {
@@ -28,6 +30,12 @@ pub(crate) trait Compute: Copy + Default + 'static {
 
     /// The kernel for `lanes <= TILE` lanes. It touches whole vectors, at most `TILE` lanes.
     fn term_kernel(isa: Isa, lanes: usize) -> TermKernel<Self>;
+
+    /// The stages of the matrix route.
+    fn matrix_kernels(isa: Isa) -> MatrixKernels<Self>;
+
+    /// The factors of words in this type.
+    fn factors(words: &Words) -> &[Self];
 
     /// Rounds a coefficient.
     fn from_f64(value: f64) -> Self;
@@ -39,7 +47,7 @@ pub(crate) trait Compute: Copy + Default + 'static {
 /// The instruction set of `V` is available; for every blade the planes are valid for `COUNT * V::WIDTH` lanes.
 #[inline(always)]
 unsafe fn run_terms<V, const COUNT: usize>(
-    program: &Program,
+    terms: &Terms,
     left: Planes<V::Scalar>,
     right: Planes<V::Scalar>,
     out: PlanesMut<V::Scalar>,
@@ -47,25 +55,25 @@ unsafe fn run_terms<V, const COUNT: usize>(
     V: Lanes,
     V::Scalar: Compute,
 {
-    for (blade, row) in program.rows().iter().enumerate() {
-        // SAFETY: blade indices of a program are below the operand sizes, and the caller vouches for the planes.
+    for (blade, row) in terms.rows().iter().enumerate() {
+        // SAFETY: blade indices of terms are below the operand sizes, and the caller vouches for the planes.
         unsafe {
             let mut sums = [V::splat(V::Scalar::default()); COUNT];
-            for pair in program.pairs(&row.plus) {
+            for pair in terms.pairs(&row.plus) {
                 let a = left.start.offset(pair.left as isize * left.stride);
                 let b = right.start.offset(pair.right as isize * right.stride);
                 for (index, sum) in sums.iter_mut().enumerate() {
                     *sum = V::load(a.add(index * V::WIDTH)).add_product(V::load(b.add(index * V::WIDTH)), *sum);
                 }
             }
-            for pair in program.pairs(&row.minus) {
+            for pair in terms.pairs(&row.minus) {
                 let a = left.start.offset(pair.left as isize * left.stride);
                 let b = right.start.offset(pair.right as isize * right.stride);
                 for (index, sum) in sums.iter_mut().enumerate() {
                     *sum = V::load(a.add(index * V::WIDTH)).subtract_product(V::load(b.add(index * V::WIDTH)), *sum);
                 }
             }
-            for (pair, coefficient) in program.pairs(&row.scaled).iter().zip(program.coefficients(&row.scaled)) {
+            for (pair, coefficient) in terms.pairs(&row.scaled).iter().zip(terms.coefficients(&row.scaled)) {
                 let a = left.start.offset(pair.left as isize * left.stride);
                 let b = right.start.offset(pair.right as isize * right.stride);
                 let scale = V::splat(V::Scalar::from_f64(*coefficient));
@@ -100,7 +108,7 @@ macro_rules! compiled {
     ($name:ident, $features:literal) => {
         #[target_feature(enable = $features)]
         unsafe fn $name<V, const COUNT: usize>(
-            program: &Program,
+            terms: &Terms,
             left: Planes<V::Scalar>,
             right: Planes<V::Scalar>,
             out: PlanesMut<V::Scalar>,
@@ -109,7 +117,7 @@ macro_rules! compiled {
             V::Scalar: Compute,
         {
             // SAFETY: the contract is that of run_terms, passed on.
-            unsafe { run_terms::<V, COUNT>(program, left, right, out) }
+            unsafe { run_terms::<V, COUNT>(terms, left, right, out) }
         }
     };
 }
@@ -122,7 +130,7 @@ compiled!(terms_avx2, "avx2,fma");
 compiled!(terms_neon, "neon");
 
 macro_rules! compute {
-    ($scalar:ty, $tile:literal, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident) => {
+    ($scalar:ty, $tile:literal, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident, $kernels:ident, $factors:ident) => {
         impl Compute for $scalar {
             const TILE: usize = $tile;
 
@@ -138,6 +146,14 @@ macro_rules! compute {
                 }
             }
 
+            fn matrix_kernels(isa: Isa) -> MatrixKernels<Self> {
+                $kernels(isa)
+            }
+
+            fn factors(words: &Words) -> &[Self] {
+                &words.$factors
+            }
+
             fn from_f64(value: f64) -> Self {
                 value as Self
             }
@@ -145,5 +161,5 @@ macro_rules! compute {
     };
 }
 
-compute!(f32, 64, 4, __m256, __m512, float32x4_t);
-compute!(f64, 32, 2, __m256d, __m512d, float64x2_t);
+compute!(f32, 64, 4, __m256, __m512, float32x4_t, single_kernels, single);
+compute!(f64, 32, 2, __m256d, __m512d, float64x2_t, double_kernels, double);

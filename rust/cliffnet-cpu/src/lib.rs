@@ -8,7 +8,8 @@
 //!
 //! A tile of lanes is brought to blade-by-lane order (in place when the tensor already is blade-major),
 //! the terms run over vectors of lanes, and the tile is written back in the order of the output tensor.
-//! Lanes never mix, so results do not depend on how tiles are spread over threads.
+//! Geometric products of full multivectors in large algebras go by way of matrices instead, one vector of lanes at a
+//! time, where that is quicker. Lanes never mix, so results do not depend on how tiles are spread over threads.
 
 mod dtype;
 mod execute;
@@ -16,9 +17,13 @@ mod geometry;
 mod isa;
 mod kernel;
 mod lanes;
+mod matrix_kernel;
+mod matrix_program;
 mod pack;
 mod program;
 mod scratch;
+mod terms;
+mod transform;
 
 pub use dtype::DType;
 pub use execute::{Buffers, execute, tile_lanes};

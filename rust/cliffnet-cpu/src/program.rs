@@ -1,70 +1,52 @@
-//! A plan in the order the kernels run it.
+//! A plan compiled for the CPU.
 
-use std::ops::Range;
+use cliffnet_plan::{MatrixProduct, Plan};
 
-use cliffnet_plan::Plan;
+use crate::matrix_program::MatrixProgram;
+use crate::terms::Terms;
 
-/// One pair of operand blades.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pair {
-    pub(crate) left: u16,
-    pub(crate) right: u16,
-}
-
-/// The terms of one output blade: coefficient +1, coefficient -1, any other coefficient.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) plus: Range<u32>,
-    pub(crate) minus: Range<u32>,
-    pub(crate) scaled: Range<u32>,
-}
-
-/// A plan compiled for the CPU: terms grouped by output blade and by kind of coefficient.
-///
-/// Every operand index is below the size of its operand: [`Plan`] guarantees it, and the kernels rely on it.
+/// A plan compiled for the CPU: its terms one by one, or products of matrices where those are quicker.
 #[derive(Clone, Debug)]
 pub struct Program {
     left_size: usize,
     right_size: usize,
-    rows: Vec<Row>,
-    pairs: Vec<Pair>,
-    /// Coefficient of each entry of `pairs`.
-    coefficients: Vec<f64>,
-    term_count: usize,
+    out_size: usize,
+    work: usize,
+    route: Route,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Route {
+    Terms(Terms),
+    Matrix(MatrixProgram),
 }
 
 impl Program {
-    /// Compiles an unweighted plan.
+    /// Compiles an unweighted plan: to products of matrices wherever it has them in a size that the kernels take. Those
+    /// were measured to be quicker than terms for every type of matrix, from 1.5 times in the most degenerate metrics
+    /// of six generators on.
     ///
     /// Returns `None` for a weighted plan, which no kernel of this crate runs.
     pub fn new(plan: &Plan) -> Option<Self> {
+        plan.matrix_product().and_then(|product| Self::by_matrices(plan, &product)).or_else(|| Self::by_terms(plan))
+    }
+
+    /// Compiles an unweighted plan to its terms, whatever is quicker.
+    pub fn by_terms(plan: &Plan) -> Option<Self> {
         if plan.is_weighted() {
             return None;
         }
-        let mut groups: Vec<[Vec<(Pair, f64)>; 3]> = vec![[const { Vec::new() }; 3]; plan.out_size()];
-        for term in plan.terms() {
-            let kind = match term.coefficient {
-                1.0 => 0,
-                -1.0 => 1,
-                _ => 2,
-            };
-            let pair = Pair { left: term.left, right: term.right };
-            groups[usize::from(term.out)][kind].push((pair, term.coefficient));
-        }
-        let mut pairs = Vec::with_capacity(plan.terms().len());
-        let mut coefficients = Vec::with_capacity(plan.terms().len());
-        let mut rows = Vec::with_capacity(groups.len());
-        for group in &groups {
-            let [plus, minus, scaled] = group.each_ref().map(|terms| {
-                let start = pairs.len() as u32;
-                pairs.extend(terms.iter().map(|(pair, _)| *pair));
-                coefficients.extend(terms.iter().map(|(_, coefficient)| *coefficient));
-                start..pairs.len() as u32
-            });
-            rows.push(Row { plus, minus, scaled });
-        }
-        let term_count = pairs.len();
-        Some(Self { left_size: plan.left_size(), right_size: plan.right_size(), rows, pairs, coefficients, term_count })
+        let terms = Terms::new(plan);
+        Some(Self::of(plan, terms.len(), Route::Terms(terms)))
+    }
+
+    fn by_matrices(plan: &Plan, product: &MatrixProduct) -> Option<Self> {
+        let program = MatrixProgram::new(product)?;
+        Some(Self::of(plan, program.work(), Route::Matrix(program)))
+    }
+
+    fn of(plan: &Plan, work: usize, route: Route) -> Self {
+        Self { left_size: plan.left_size(), right_size: plan.right_size(), out_size: plan.out_size(), work, route }
     }
 
     /// Blades of the left operand.
@@ -79,23 +61,20 @@ impl Program {
 
     /// Blades of the output.
     pub fn out_size(&self) -> usize {
-        self.rows.len()
+        self.out_size
     }
 
     /// Multiply-adds per lane.
-    pub fn term_count(&self) -> usize {
-        self.term_count
+    pub fn work(&self) -> usize {
+        self.work
     }
 
-    pub(crate) fn rows(&self) -> &[Row] {
-        &self.rows
+    /// Whether the program multiplies matrices.
+    pub fn is_matrix(&self) -> bool {
+        matches!(self.route, Route::Matrix(_))
     }
 
-    pub(crate) fn pairs(&self, range: &Range<u32>) -> &[Pair] {
-        &self.pairs[range.start as usize..range.end as usize]
-    }
-
-    pub(crate) fn coefficients(&self, range: &Range<u32>) -> &[f64] {
-        &self.coefficients[range.start as usize..range.end as usize]
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
     }
 }

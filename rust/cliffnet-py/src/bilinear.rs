@@ -254,7 +254,7 @@ pub(crate) fn prepare<'t>(
         return Err("expected tensors with memory".to_owned());
     }
     let tile = tile_lanes(dtype);
-    let work_per_tile = tile * (program.term_count() + program.left_size() + program.right_size()) as i64;
+    let work_per_tile = tile * (program.work() + program.left_size() + program.right_size()) as i64;
     let tiles = (geometry.lanes() + tile - 1) / tile;
     Ok((out, Some(Job { program, dtype, isa, geometry, buffers, tiles, work_per_tile, panic: Mutex::new(None) })))
 }

@@ -50,7 +50,8 @@ mod _rust {
     use super::direct::{bilinear_direct, has_direct_calls};
     #[pymodule_export]
     use super::plans::{
-        inner_product_plan, plan_from_terms, plan_gradients, plan_paths, plan_sizes, plan_terms, product_plan,
+        inner_product_plan, plan_from_terms, plan_gradients, plan_matrices, plan_paths, plan_sizes, plan_terms,
+        product_plan,
     };
     #[pymodule_export]
     use super::tables::{blade_map, canonical_basis, equivariant_maps, involution_signs, product_masks};

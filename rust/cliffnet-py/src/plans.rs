@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cliffnet_algebra::ProductKind;
-use cliffnet_plan::{Partition, Plan, PlanId, Term};
+use cliffnet_plan::{Partition, Plan, PlanId, Source, Term};
 use pyo3::prelude::*;
 
 use crate::failure::{Failure, guarded};
@@ -11,6 +11,13 @@ use crate::tables::{Blades, basis, metric};
 
 /// Columns of a term table: out, left, right, path, coefficient.
 type TermColumns = (Vec<u16>, Vec<u16>, Vec<u16>, Vec<u16>, Vec<f64>);
+
+/// Blade and factor of each word of an operand.
+type WordColumns = (Vec<u16>, Vec<f64>);
+
+/// Shape, words of left, right and output, matrix products.
+type Matrices =
+    ((usize, usize, usize), (WordColumns, WordColumns, WordColumns), Vec<(usize, usize, usize, bool, bool, bool)>);
 
 fn plan(id: i64) -> Result<Arc<Plan>, Failure> {
     PlanId::from_i64(id)
@@ -102,6 +109,29 @@ pub(crate) fn plan_sizes(id: i64) -> PyResult<(usize, usize, usize, usize)> {
     guarded(|| {
         let plan = plan(id)?;
         Ok((plan.left_size(), plan.right_size(), plan.out_size(), plan.path_count()))
+    })
+}
+
+/// The plan as products of matrices, or None where it is a list of terms: components of a number, rows and blocks; blade
+/// and factor by word of left, right and output; and (out, left, right, negative, conjugates out, conjugates right) of
+/// each product.
+#[pyfunction]
+pub(crate) fn plan_matrices(id: i64) -> PyResult<Option<Matrices>> {
+    guarded(|| {
+        let columns = |sources: &[Source]| {
+            sources.iter().map(|source| (source.blade, source.factor)).unzip::<_, _, Vec<_>, Vec<_>>()
+        };
+        Ok(plan(id)?.matrix_product().map(|product| {
+            let steps = product.steps.iter().map(|step| {
+                let flags = (step.is_negative, step.conjugates_out, step.conjugates_right);
+                (step.out, step.left, step.right, flags.0, flags.1, flags.2)
+            });
+            (
+                (product.division.components(), product.rows, product.blocks),
+                [&product.left, &product.right, &product.out].map(|sources| columns(sources)).into(),
+                steps.collect(),
+            )
+        }))
     })
 }
 

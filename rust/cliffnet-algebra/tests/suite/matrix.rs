@@ -90,7 +90,7 @@ fn by_matrices(metric: &Metric, left: &[f64], right: &[f64]) -> Vec<f64> {
 
 fn check(metric: &Metric, seed: u64) {
     let size = 1 << metric.dim();
-    let (left, right) = (integers(size, seed), integers(size, seed ^ 77));
+    let (left, right) = (integers(size, seed), integers(size, seed + 77));
     assert_eq!(by_matrices(metric, &left, &right), direct(metric, &left, &right), "{metric:?}");
 }
 

@@ -114,5 +114,5 @@ fn weighted_plans_have_no_program() {
 fn programs_know_their_sizes() {
     let program = Program::new(&product_plan(ProductKind::Geometric, (3, 0, 1))).expect("no weights");
     assert_eq!((program.left_size(), program.right_size(), program.out_size()), (16, 16, 16));
-    assert_eq!(program.term_count(), 192);
+    assert_eq!(program.work(), 192);
 }

@@ -2,6 +2,7 @@
 
 mod exhaustive;
 mod half;
+mod matrix;
 mod memory;
 mod naive;
 mod nonfinite;

@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod gradients;
+mod matrix;
 mod partitions;
 mod plans;
 mod registry;
