@@ -67,7 +67,7 @@ def test_versors_move_points_as_they_should():
 
 def test_incidence():
     first, second, normal = torch.randn(5, 3), torch.randn(5, 3), _unit(5, 3)
-    line = F.join(pga3d.embed_point(first), pga3d.embed_point(second), ALGEBRA)
+    line = F.projective_join(pga3d.embed_point(first), pga3d.embed_point(second), ALGEBRA)
     direction = second - first
     assert torch.allclose(pga3d.extract_ray(line), torch.cat([direction, torch.linalg.cross(first, direction)], -1))
     plane = pga3d.embed_plane(normal, first)

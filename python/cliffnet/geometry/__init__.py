@@ -1,5 +1,5 @@
-"""Geometric objects as multivectors, and back."""
+"""Geometric objects as multivectors, and back: one module a model of geometry."""
 
-from cliffnet.geometry import pga3d
+from cliffnet.geometry import cga, pga2d, pga3d, sta
 
-__all__ = ["pga3d"]
+__all__ = ["cga", "pga2d", "pga3d", "sta"]

@@ -5,45 +5,21 @@ of the caller. Quaternions are (i, j, k, w), Hamilton's convention ijk = -1. Dor
 the Plane-Based Geometric Algebra PGA", 2022.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from cliffnet.algebra import Algebra
-from cliffnet.errors import ConfigError, ShapeError
+from cliffnet.errors import ConfigError
+from cliffnet.geometry._coefficients import check_last_axis, pick, place
 
 ALGEBRA = Algebra(3, 0, 1)
-_BLADES = {name: index for index, name in enumerate(ALGEBRA.blade_names)}
-
-
-def _check(x: Tensor, size: int, name: str) -> None:
-    if x.dim() < 1 or x.shape[-1] != size:
-        raise ShapeError(f"{name} has shape {tuple(x.shape)}; its last axis must have {size} entries")
-
-
-def _check_multivector(x: Tensor) -> None:
-    _check(x, ALGEBRA.num_blades, "multivector")
 
 
 def _assemble(like: Tensor, components: Mapping[str, Tensor | float]) -> Tensor:
     """Make multivectors (..., 16) from components (...) by blade name; the others are zero."""
-    shape = like.shape[:-1]
-    planes = [like.new_zeros(shape)] * ALGEBRA.num_blades
-    for blade, value in components.items():
-        planes[_BLADES[blade]] = value if isinstance(value, Tensor) else like.new_full(shape, value)
-    return torch.stack(planes, dim=-1)
-
-
-def _component(x: Tensor, blade: str) -> Tensor:
-    return x[..., _BLADES[blade]]
-
-
-def _components(x: Tensor, blades: Sequence[str], signs: Sequence[float]) -> Tensor:
-    parts = [
-        _component(x, blade) if sign > 0 else -_component(x, blade) for blade, sign in zip(blades, signs, strict=True)
-    ]
-    return torch.stack(parts, dim=-1)
+    return place(components, like[..., 0], ALGEBRA)
 
 
 def _bounded_away_from_zero(x: Tensor, threshold: float, keep_sign: bool) -> Tensor:
@@ -64,26 +40,24 @@ def embed_scalar(scalar: Tensor) -> Tensor:
     >>> embed_scalar(torch.tensor([2.0]))[0].item()
     2.0
     """
-    _check(scalar, 1, "scalar")
+    check_last_axis(scalar, 1, "scalar")
     return _assemble(scalar, {"1": scalar[..., 0]})
 
 
 def extract_scalar(multivector: Tensor) -> Tensor:
     """Return the scalar part (..., 1) of multivectors (..., 16); invariant under all motions and mirrors."""
-    _check_multivector(multivector)
-    return _components(multivector, ["1"], [1])
+    return pick(multivector, ALGEBRA, ["1"])
 
 
 def embed_pseudoscalar(pseudoscalar: Tensor) -> Tensor:
     """Embed numbers (..., 1) that change sign under mirrors as multivectors (..., 16)."""
-    _check(pseudoscalar, 1, "pseudoscalar")
+    check_last_axis(pseudoscalar, 1, "pseudoscalar")
     return _assemble(pseudoscalar, {"e0123": pseudoscalar[..., 0]})
 
 
 def extract_pseudoscalar(multivector: Tensor) -> Tensor:
     """Return the e0123 part (..., 1) of multivectors (..., 16); invariant under motions, odd under mirrors."""
-    _check_multivector(multivector)
-    return _components(multivector, ["e0123"], [1])
+    return pick(multivector, ALGEBRA, ["e0123"])
 
 
 def embed_point(coordinates: Tensor) -> Tensor:
@@ -91,7 +65,7 @@ def embed_point(coordinates: Tensor) -> Tensor:
 
     A motion of the embedding is the embedding of the moved point; a mirror of it is minus that.
     """
-    _check(coordinates, 3, "coordinates")
+    check_last_axis(coordinates, 3, "coordinates")
     x, y, z = coordinates.unbind(-1)
     return _assemble(coordinates, {"e123": 1.0, "e023": -x, "e013": y, "e012": -z})
 
@@ -117,24 +91,22 @@ def extract_point(
     Tensor
         Coordinates, shape (..., 3).
     """
-    _check_multivector(multivector)
-    coordinates = _components(multivector, ["e023", "e013", "e012"], [-1, 1, -1])
+    coordinates = pick(multivector, ALGEBRA, ["e032", "e013", "e021"])
     if not divide_by_embedding_dim:
         return coordinates
-    divisor = _bounded_away_from_zero(_component(multivector, "e123"), threshold, keep_sign)
-    return coordinates / divisor.unsqueeze(-1)
+    divisor = _bounded_away_from_zero(pick(multivector, ALGEBRA, ["e123"]), threshold, keep_sign)
+    return coordinates / divisor
 
 
 def point_regularizer(multivector: Tensor) -> Tensor:
     """Return |e123| - 1 of multivectors (..., 16), shape (..., 1): how far a point is from being normalised."""
-    _check_multivector(multivector)
-    return _components(multivector, ["e123"], [1]).abs() - 1.0
+    return pick(multivector, ALGEBRA, ["e123"]).abs() - 1.0
 
 
 def embed_plane(normal: Tensor, position: Tensor) -> Tensor:
     """Embed the plane with a unit normal (..., 3) through a position (..., 3): n - (n . p) e0, shape (..., 16)."""
-    _check(normal, 3, "normal")
-    _check(position, 3, "position")
+    check_last_axis(normal, 3, "normal")
+    check_last_axis(position, 3, "position")
     normal, position = torch.broadcast_tensors(normal, position)
     a, b, c = normal.unbind(-1)
     return _assemble(normal, {"e0": -(normal * position).sum(-1), "e1": a, "e2": b, "e3": c})
@@ -142,8 +114,7 @@ def embed_plane(normal: Tensor, position: Tensor) -> Tensor:
 
 def extract_plane_normal(multivector: Tensor) -> Tensor:
     """Return the normal (..., 3) of the plane in multivectors (..., 16); translations leave it unchanged."""
-    _check_multivector(multivector)
-    return _components(multivector, ["e1", "e2", "e3"], [1, 1, 1])
+    return pick(multivector, ALGEBRA, ["e1", "e2", "e3"])
 
 
 def extract_plane(multivector: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,7 +122,7 @@ def extract_plane(multivector: Tensor) -> tuple[Tensor, Tensor]:
     normal = extract_plane_normal(multivector)
     length = torch.linalg.vector_norm(normal, dim=-1, keepdim=True)
     unit = normal / length
-    return unit, -_components(multivector, ["e0"], [1]) / length * unit
+    return unit, -pick(multivector, ALGEBRA, ["e0"]) / length * unit
 
 
 def embed_reflection(normal: Tensor, position: Tensor) -> Tensor:
@@ -166,7 +137,7 @@ def extract_reflection_normal(multivector: Tensor) -> Tensor:
 
 def embed_rotation(quaternion: Tensor) -> Tensor:
     """Embed rotations about the origin, quaternions (..., 4) in order (i, j, k, w): w - k e12 + j e13 - i e23."""
-    _check(quaternion, 4, "quaternion")
+    check_last_axis(quaternion, 4, "quaternion")
     i, j, k, w = quaternion.unbind(-1)
     return _assemble(quaternion, {"1": w, "e12": -k, "e13": j, "e23": -i})
 
@@ -176,8 +147,7 @@ def extract_rotation(multivector: Tensor, *, normalize: bool = False) -> Tensor:
 
     With ``normalize`` it is divided by its length.
     """
-    _check_multivector(multivector)
-    quaternion = _components(multivector, ["e23", "e13", "e12", "1"], [-1, 1, -1, 1])
+    quaternion = pick(multivector, ALGEBRA, ["e32", "e13", "e21", "1"])
     if normalize:
         quaternion = quaternion / torch.linalg.vector_norm(quaternion, dim=-1, keepdim=True)
     return quaternion
@@ -185,7 +155,7 @@ def extract_rotation(multivector: Tensor, *, normalize: bool = False) -> Tensor:
 
 def embed_translation(vector: Tensor) -> Tensor:
     """Embed translations by vectors (..., 3) as 1 - (x e01 + y e02 + z e03) / 2, shape (..., 16)."""
-    _check(vector, 3, "vector")
+    check_last_axis(vector, 3, "vector")
     x, y, z = (-0.5 * vector).unbind(-1)
     return _assemble(vector, {"1": 1.0, "e01": x, "e02": y, "e03": z})
 
@@ -208,22 +178,20 @@ def extract_translation(
     keep_sign : bool
         Whether a component below the threshold keeps its sign; GATr 1.4.3 takes it as positive.
     """
-    _check_multivector(multivector)
-    vector = -2.0 * _components(multivector, ["e01", "e02", "e03"], [1, 1, 1])
+    vector = -2.0 * pick(multivector, ALGEBRA, ["e01", "e02", "e03"])
     if not divide_by_embedding_dim:
         return vector
-    divisor = _bounded_away_from_zero(_component(multivector, "1"), threshold, keep_sign)
-    return vector / divisor.unsqueeze(-1)
+    divisor = _bounded_away_from_zero(pick(multivector, ALGEBRA, ["1"]), threshold, keep_sign)
+    return vector / divisor
 
 
 def embed_ray(ray: Tensor) -> Tensor:
     """Embed rays in Pluecker coordinates (v, o x v), shape (..., 6), of direction v through o, as (..., 16)."""
-    _check(ray, 6, "ray")
+    check_last_axis(ray, 6, "ray")
     x, y, z, a, b, c = ray.unbind(-1)
     return _assemble(ray, {"e01": a, "e02": b, "e03": c, "e12": z, "e13": -y, "e23": x})
 
 
 def extract_ray(multivector: Tensor) -> Tensor:
     """Return the Pluecker coordinates (v, o x v), shape (..., 6), of the line in multivectors (..., 16)."""
-    _check_multivector(multivector)
-    return _components(multivector, ["e23", "e13", "e12", "e01", "e02", "e03"], [1, -1, 1, 1, 1, 1])
+    return pick(multivector, ALGEBRA, ["e23", "e31", "e12", "e01", "e02", "e03"])

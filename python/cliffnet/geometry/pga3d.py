@@ -1,10 +1,45 @@
-"""Euclidean space in the plane-based algebra Cl(3,0,1): embedding geometric objects in multivectors, and back.
+"""Euclidean space in the plane-based algebra Cl(3,0,1): points, lines, planes, motions and their measures.
 
-Conventions: vectors are planes, trivectors are points, a versor V moves x to V x reverse(V). Lengths are in the unit
-of the caller. Quaternions are (i, j, k, w), Hamilton's convention ijk = -1. Dorst and De Keninck, "A Guided Tour to
-the Plane-Based Geometric Algebra PGA", 2022.
+Vectors are planes, ``a e1 + b e2 + c e3 + d e0`` for ``a x + b y + c z + d = 0``; bivectors are lines; trivectors are
+points, ``e123 + x e032 + y e013 + z e021``; a versor V moves x to ``V x reverse(V)``. Lengths are in the unit of the
+caller. Quaternions are (i, j, k, w), Hamilton's convention ijk = -1. Dorst and De Keninck, "A Guided Tour to the
+Plane-Based Geometric Algebra PGA", 2022.
 """
 
+from cliffnet.geometry._pga3d_flats import (
+    embed_direction,
+    embed_line,
+    embed_plane_at_distance,
+    extract_direction,
+    extract_line,
+    extract_plane_distance,
+)
+from cliffnet.geometry._pga3d_measures import (
+    ideal_norm,
+    join,
+    line_angle,
+    line_distance,
+    line_plane_angle,
+    line_plane_distance,
+    meet,
+    norm,
+    normalize,
+    plane_angle,
+    plane_distance,
+    point_distance,
+    point_line_distance,
+    point_plane_distance,
+    project,
+)
+from cliffnet.geometry._pga3d_motors import (
+    apply_motor,
+    embed_motor,
+    embed_rotation_about_line,
+    embed_screw,
+    extract_motor,
+    extract_screw,
+    motor_between,
+)
 from cliffnet.geometry._pga3d_objects import (
     embed_object,
     embed_two_vector_object,
@@ -35,18 +70,29 @@ from cliffnet.geometry._pga3d_primitives import (
 
 __all__ = [
     "ALGEBRA",
+    "apply_motor",
+    "embed_direction",
+    "embed_line",
+    "embed_motor",
     "embed_object",
     "embed_plane",
+    "embed_plane_at_distance",
     "embed_point",
     "embed_pseudoscalar",
     "embed_ray",
     "embed_reflection",
     "embed_rotation",
+    "embed_rotation_about_line",
     "embed_scalar",
+    "embed_screw",
     "embed_translation",
     "embed_two_vector_object",
+    "extract_direction",
+    "extract_line",
+    "extract_motor",
     "extract_object",
     "extract_plane",
+    "extract_plane_distance",
     "extract_plane_normal",
     "extract_point",
     "extract_pseudoscalar",
@@ -54,7 +100,24 @@ __all__ = [
     "extract_reflection_normal",
     "extract_rotation",
     "extract_scalar",
+    "extract_screw",
     "extract_translation",
     "extract_two_vector_object",
+    "ideal_norm",
+    "join",
+    "line_angle",
+    "line_distance",
+    "line_plane_angle",
+    "line_plane_distance",
+    "meet",
+    "motor_between",
+    "norm",
+    "normalize",
+    "plane_angle",
+    "plane_distance",
+    "point_distance",
+    "point_line_distance",
+    "point_plane_distance",
     "point_regularizer",
+    "project",
 ]
