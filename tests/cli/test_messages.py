@@ -2,6 +2,9 @@
 
 import pytest
 
+from cliffnet import Algebra
+from cliffnet.cli._algebra import print_algebra
+
 MLP = (
     *("train", "nbody-gravity", "--model", "mlp", "--steps", 3),
     *("--train-samples", 40, "--val-samples", 10, "--eval-samples", 10),
@@ -33,6 +36,7 @@ def run_folder(cliffnet, tmp_path):
         ("train --resume nowhere", "there is no run folder nowhere"),
         ("eval nowhere", "there is no run folder nowhere"),
         ("info Cl(3,", "names no algebra"),
+        ("info 5DPGA", "no algebra is called '5DPGA'; known are"),
         ("launch", "invalid choice: 'launch'"),
     ],
 )
@@ -79,15 +83,48 @@ def test_foreign_and_damaged_runs(cliffnet, run_folder):
     assert "not the configuration of a cliffnet run" in err
 
 
-def test_info_describes_the_installation_and_algebras(cliffnet):
+def test_info_describes_the_installation(cliffnet):
     code, out, _ = cliffnet("info")
     assert code == 0
     for word in ("cliffnet", "torch", "backend", "threads"):
         assert word in out
-    code, out, _ = cliffnet("info", "Cl(3,0,1)")
-    assert code == 0
-    assert "16 blades" in out
-    assert "e0123" in out
+
+
+@pytest.mark.parametrize(
+    ("algebra", "expected", "absent"),
+    [
+        (
+            "Cl(3,0,1)",
+            (
+                *("signature p = 3, q = 0, r = 1", "generators e0^2 = 0, e1^2 = +1", "blades 16 = 1 + 4 + 6 + 4 + 1"),
+                *("matrices M2(C) x Lambda(1)", "also Algebra.pga(3), 3DPGA in another basis"),
+                *("pseudoscalar e0123, square 0", "e01 5 2 0 -e01 e23", "e12 8 2 -1 -e12 e03"),
+            ),
+            ("products",),
+        ),
+        ("3DPGA", ("algebra Algebra.from_name('3DPGA')", "e31 9 2 -1 -e31 e02"), ("also",)),
+        ("Cl(2)", ("also Algebra.vga(2)", "products, row times column", "e12 e12 -e2 e1 -1"), ()),
+        ("Cl(4,1)", ("also Algebra.cga(3), Algebra.from_name('CGA3D')", "matrices M4(C)"), ()),
+        ("Cl(9)", ("512 = 1 + 9 + 36", "the first 256 blades"), ()),
+        ("Cl(60,2)", ("blades 2^62", "e3^2 = +1, ..., e62^2 = -1", "use layouts such as"), ("index",)),
+        ("Cl(0)", ("generators none", "blades 1 = 1"), ()),
+    ],
+)
+def test_info_describes_an_algebra(cliffnet, algebra, expected, absent):
+    code, out, err = cliffnet("info", algebra)
+    assert code == 0, err
+    words = " ".join(out.replace("│", " ").split())
+    for text in expected:
+        assert text in words
+    for text in absent:
+        assert text not in words
+
+
+def test_info_writes_multiples_of_blades(capsys):
+    print_algebra(Algebra(metric=(2, -3)))
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "e12 e12 -2 e2 -3 e1 6" in words
+    assert "e1 e1 2 e12 2 e2" in words
 
 
 def test_help_lists_the_commands(cliffnet):

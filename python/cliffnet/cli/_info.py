@@ -2,7 +2,6 @@
 
 import argparse
 import importlib.metadata
-import math
 import platform
 import sys
 from typing import Any
@@ -10,27 +9,25 @@ from typing import Any
 import torch
 
 import cliffnet
-from cliffnet import Algebra
-from cliffnet.cli._console import make_console, print_table
+from cliffnet.cli._algebra import print_algebra, read_algebra
 from cliffnet.ops import active_backend, build_info
 
 _EXTRAS = ("numpy", "safetensors", "rich", "matplotlib", "tensorboard")
-_MOST_BLADES = 256
 
 
 def add_parser(commands: Any) -> None:
     """Add this command to the parser."""
     parser = commands.add_parser(
-        "info", help="versions and backend, or the blades of an algebra", description="Describe this installation."
+        "info", help="versions and backend, or the facts of an algebra", description="Describe this installation."
     )
     parser.set_defaults(run=run)
-    parser.add_argument("algebra", nargs="?", metavar="ALGEBRA", help='e.g. "Cl(3,0,1)": print its blades')
+    parser.add_argument("algebra", nargs="?", metavar="ALGEBRA", help='e.g. "Cl(3,0,1)" or 3DPGA: describe it')
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return the exit code."""
     if options.algebra is not None:
-        print_blades(Algebra.from_string(options.algebra))
+        print_algebra(read_algebra(options.algebra))
         return 0
     facts = {
         "cliffnet": cliffnet.__version__,
@@ -47,37 +44,6 @@ def run(options: argparse.Namespace) -> int:
     width = max(map(len, facts))
     sys.stdout.writelines(f"{key:<{width}}  {value}\n" for key, value in facts.items())
     return 0
-
-
-def print_blades(algebra: Algebra) -> None:
-    """Print one row for each blade: position, name, grade, square, reverse and right complement."""
-    reverse = algebra.involution_signs("reverse")
-    complement = {source: (target, sign) for target, source, sign in algebra.blade_map("right_complement")}
-    rows = []
-    for index, (name, grade, mask) in enumerate(
-        zip(algebra.blade_names, algebra.grades, algebra.blade_masks, strict=True)
-    ):
-        square = reverse[index] * math.prod(algebra.metric[place] for place in range(algebra.dim) if mask >> place & 1)
-        target, sign = complement[index]
-        rows.append(
-            (
-                name,
-                str(index),
-                str(grade),
-                f"{square:+g}" if square else "0",
-                _signed(reverse[index], name),
-                _signed(sign, algebra.blade_names[target]),
-            )
-        )
-    title = f"{algebra}: {algebra.dim} generators, {algebra.num_blades} blades, metric {algebra.metric}"
-    if len(rows) > _MOST_BLADES:
-        title += f"; the first {_MOST_BLADES}"
-    columns = ("blade", "index", "grade", "square", "reverse", "right complement")
-    print_table(make_console(), title, columns, rows[:_MOST_BLADES])
-
-
-def _signed(sign: float, name: str) -> str:
-    return f"-{name}" if sign < 0 else name
 
 
 def _devices() -> list[str]:

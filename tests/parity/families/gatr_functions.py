@@ -66,7 +66,7 @@ def _norm(x: Tensor) -> Tensor:
 
 
 def _join_norm(arguments: Arguments, config: dict[str, Any], name: str) -> Tensor:
-    joined = F.join(arguments["x"], arguments["y"], ALGEBRA)
+    joined = F.projective_join(arguments["x"], arguments["y"], ALGEBRA)
     squares = F.inner_product(joined, joined, ALGEBRA)
     if "channel_weights" in arguments:
         squares = squares * arguments["channel_weights"]
@@ -109,7 +109,7 @@ def _tables(golden: GoldenFile) -> dict[str, Tensor]:
     products = {
         "table_geometric_product": F.geometric_product,
         "table_outer_product": F.outer_product,
-        "table_join": F.join,
+        "table_join": F.projective_join,
     }
     tables = {name: product(left, right, ALGEBRA).permute(2, 0, 1) for name, product in products.items()}
     duals = F.right_complement(basis, ALGEBRA)

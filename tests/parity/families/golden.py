@@ -32,6 +32,11 @@ class GoldenFile:
     inputs: dict[str, Tensor]
 
     @property
+    def source(self) -> str:
+        """Where the numbers come from."""
+        return self.meta.get("library") or self.meta["repo"]
+
+    @property
     def config(self) -> dict[str, Any]:
         return dict(self.meta.get("config") or {})
 
@@ -41,10 +46,19 @@ class GoldenFile:
 
 
 @dataclass
+class Measure:
+    """An error and the bar it must not exceed, for outputs that the default comparison does not fit."""
+
+    error: float
+    bar: float
+
+
+@dataclass
 class Case:
     """Our side of a golden file: outputs by name, differentiable in the file's inputs and parameters."""
 
     outputs: dict[str, Tensor] = field(default_factory=dict)
+    measures: dict[str, Measure] = field(default_factory=dict)
 
 
 def load_golden(path: Path, dtype: str, device: str) -> GoldenFile:
@@ -79,7 +93,11 @@ def _read_meta(array: np.ndarray | None) -> dict[str, Any]:
         meta = json.loads(str(array))
     except json.JSONDecodeError as error:
         raise MalformedFileError(f"meta is not JSON ({error})") from error
-    missing = [key for key in ("repo", "class") if not isinstance(meta, dict) or not isinstance(meta.get(key), str)]
+    if not isinstance(meta, dict):
+        raise MalformedFileError("meta is not a JSON object")
+    # Numbers of a class name its repository; numbers of an algebra name the library they were computed with.
+    keys = ("library",) if "library" in meta else ("repo", "class")
+    missing = [key for key in keys if not isinstance(meta.get(key), str)]
     if missing:
         raise MalformedFileError(f"meta lacks {', '.join(missing)}")
     return meta
