@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cliffnet import Algebra
+from cliffnet.testing import multivectors as multivectors
 
 # The names of ganja and kingdon, in their order; several are negative in ours.
 SIGNED_BASIS = [
@@ -47,21 +48,6 @@ REGULAR = tuple(algebra for algebra in ALGEBRAS if algebra.r == 0)
 def name(algebra: Algebra) -> str:
     """Return an id for a parametrised test."""
     return "Cl(3,0,1)-signed" if "e31" in algebra.blade_names else str(algebra).replace("Algebra", "")
-
-
-def _from_bytes(values: bytes) -> Tensor:
-    return torch.tensor([(-1) ** value * ((value % 9 + 1) // 2) for value in values], dtype=torch.float64)
-
-
-def multivectors(algebra: Algebra) -> st.SearchStrategy[Tensor]:
-    """Multivectors with integer components from -4 to 4; shrinks to zero."""
-    return st.binary(min_size=algebra.num_blades, max_size=algebra.num_blades).map(_from_bytes)
-
-
-def vectors(algebra: Algebra) -> st.SearchStrategy[Tensor]:
-    """Vectors with integer components."""
-    is_vector = torch.tensor(algebra.grades) == 1
-    return multivectors(algebra).map(lambda x: torch.where(is_vector, x, 0.0))
 
 
 def holds_for(
