@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from benches.report import Bar, Row
 from benches.timing import Quantiles
@@ -35,10 +36,10 @@ def first_and_second(signature: tuple[int, int, int]) -> tuple[float, float]:
     return first, second
 
 
-def rows(*, repeats: int = 5, warm_up: int = 1) -> list[Row]:
+def rows(*, signatures: Sequence[tuple[int, int, int]] = _SIGNATURES, repeats: int = 5, warm_up: int = 1) -> list[Row]:
     """Measure each algebra in ``repeats`` processes, after ``warm_up`` others; bars up to eight generators."""
     measured = []
-    for signature in _SIGNATURES:
+    for signature in signatures:
         for _ in range(warm_up):
             first_and_second(signature)
         first, second = zip(*(first_and_second(signature) for _ in range(repeats)), strict=True)

@@ -1,10 +1,10 @@
 """How well ``F.inverse`` inverts random elements: the largest coefficient of ``a inverse(a) - 1``.
 
 Coefficients of ``a`` are normal. Elements whose inverse is so large that rounding its coefficients alone spoils the
-residual (``max|a| max|inverse(a)| > 1000``) are left out; with many null generators they are common, and the note says how
-many they are. Residuals are computed in double precision from inverses in single precision, so that
-what is measured is the inverse and not the product. Not a time: the baseline is LU of the dense matrix of left
-multiplication, in the same precision.
+residual (``max|a| max|inverse(a)| > 1000``) are left out; with many null generators they are common, and the note says
+how many they are. Residuals are computed in double precision from inverses in single precision, so that what is
+measured is the inverse and not the product. Not a time: the baseline is LU of the dense matrix of left multiplication,
+in the same precision.
 """
 
 import torch

@@ -1,6 +1,7 @@
 """The bench scripts at sizes that say nothing about speed: they run, and say what they measured."""
 
 import csv
+import importlib.util
 import math
 import sys
 from pathlib import Path
@@ -10,7 +11,20 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benches import gatr_sides, gatr_step, import_time, matrix_route, overhead, peak_memory, product, report, timing
+from benches import (
+    first_product,
+    gatr_sides,
+    gatr_step,
+    import_time,
+    inverse_residual,
+    matrix_route,
+    overhead,
+    peak_memory,
+    peers,
+    product,
+    report,
+    timing,
+)
 from benches.__main__ import SCRIPTS, main, run
 from benches.report import Bar, Machine, Row
 from benches.timing import Quantiles
@@ -73,6 +87,30 @@ def test_import_time():
     rows = import_time.rows(repeats=1, warm_up=0)
     check_measured(rows)
     assert rows[0].bar.at_most == 0.1
+
+
+def test_first_product():
+    rows = first_product.rows(signatures=((2, 0, 0), (9, 0, 0)), repeats=1, warm_up=0)
+    check_measured(rows)
+    assert [row.bar and row.bar.at_most for row in rows] == [50.0, None]
+
+
+def test_inverse_residual():
+    rows = inverse_residual.rows(size=20, larger=((3, 3, 0),))
+    check_measured(rows)
+    assert all(row.bar.at_most == 1e-4 for row in rows)
+    assert "ill-conditioned elements left out" in rows[0].note
+
+
+def test_peers(monkeypatch):
+    found = peers.rows(size=3, loop_size=2, rounds=2, sample_seconds=0.0)
+    absent = [name for name in ("clifford", "kingdon", "clifra") if importlib.util.find_spec(name) is None]
+    assert {row.note for row in found if row.ours is None} == {f"{name} is not installed" for name in absent}
+    measured = [row for row in found if row.ours is not None]
+    assert len({row.baseline for row in measured}) == 3 - len(absent)
+    assert all(row.ratio > 0 for row in measured)
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
+    assert all(row.ours is None for row in peers.rows(size=3, rounds=2, sample_seconds=0.0))
 
 
 @pytest.mark.parametrize("folder", ["", "no-such-folder"])
