@@ -23,7 +23,7 @@ _multiply = bilinear.__call__
 _SMALLEST_BY_TWO = 9
 
 
-def _product(
+def product_of_kind(
     kind: str,
     a: Tensor,
     b: Tensor,
@@ -32,6 +32,7 @@ def _product(
     b_layout: Layout | None,
     out_layout: Layout | None,
 ) -> Tensor:
+    """Check operands and multiply them."""
     if not (a_layout is None and b_layout is None and out_layout is None):
         return _product_on_layouts(kind, a, b, algebra, a_layout, b_layout, out_layout)
     # operands of one shape on the CPU are checked cheaply, everything else in full
@@ -87,10 +88,10 @@ def _bracket(
         or algebra.dim < _SMALLEST_BY_TWO
         or any(layout is not None for layout in layouts)
     ):
-        return _product(kind, a, b, algebra, *layouts)
+        return product_of_kind(kind, a, b, algebra, *layouts)
     # the terms of a large algebra would fill memory; those of its geometric product are never listed
-    product = _product("geometric_product", a, b, algebra, *layouts)
-    swapped = _product("geometric_product", b, a, algebra, *layouts)
+    product = product_of_kind("geometric_product", a, b, algebra, *layouts)
+    swapped = product_of_kind("geometric_product", b, a, algebra, *layouts)
     return (product - swapped if kind == "commutator" else product + swapped) / 2
 
 
@@ -141,7 +142,7 @@ def geometric_product(
     >>> F.geometric_product(e2, e1, Algebra(2)).tolist()
     [0.0, 0.0, 0.0, -1.0]
     """
-    return _product("geometric_product", a, b, algebra, a_layout, b_layout, out_layout)
+    return product_of_kind("geometric_product", a, b, algebra, a_layout, b_layout, out_layout)
 
 
 def outer_product(
@@ -178,192 +179,7 @@ def outer_product(
     -----
     Independent of the metric; equivariant under every linear map of the vectors, as an outermorphism.
     """
-    return _product("outer_product", a, b, algebra, a_layout, b_layout, out_layout)
-
-
-def left_contraction(
-    a: Tensor,
-    b: Tensor,
-    algebra: Algebra,
-    *,
-    a_layout: Layout | None = None,
-    b_layout: Layout | None = None,
-    out_layout: Layout | None = None,
-) -> Tensor:
-    """Contract the left operand onto the right: the grade ``s - r`` part of ``a_r b_s``.
-
-    Parameters
-    ----------
-    a, b : Tensor
-        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
-    algebra : Algebra
-        The algebra of both operands.
-    a_layout, b_layout, out_layout : Layout, optional
-        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(..., num_blades)``, or the size of the layout of the result.
-
-    Raises
-    ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
-        If the operands do not fit the algebra, their layouts or each other.
-
-    Notes
-    -----
-    Equivariant under Pin.
-    """
-    return _product("left_contraction", a, b, algebra, a_layout, b_layout, out_layout)
-
-
-def right_contraction(
-    a: Tensor,
-    b: Tensor,
-    algebra: Algebra,
-    *,
-    a_layout: Layout | None = None,
-    b_layout: Layout | None = None,
-    out_layout: Layout | None = None,
-) -> Tensor:
-    """Contract the right operand onto the left: the grade ``r - s`` part of ``a_r b_s``.
-
-    Parameters
-    ----------
-    a, b : Tensor
-        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
-    algebra : Algebra
-        The algebra of both operands.
-    a_layout, b_layout, out_layout : Layout, optional
-        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(..., num_blades)``, or the size of the layout of the result.
-
-    Raises
-    ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
-        If the operands do not fit the algebra, their layouts or each other.
-
-    Notes
-    -----
-    Equivariant under Pin.
-    """
-    return _product("right_contraction", a, b, algebra, a_layout, b_layout, out_layout)
-
-
-def scalar_product(
-    a: Tensor,
-    b: Tensor,
-    algebra: Algebra,
-    *,
-    a_layout: Layout | None = None,
-    b_layout: Layout | None = None,
-    out_layout: Layout | None = None,
-) -> Tensor:
-    """Take the scalar part of the geometric product, ``<a b>_0``, as a multivector.
-
-    Parameters
-    ----------
-    a, b : Tensor
-        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
-    algebra : Algebra
-        The algebra of both operands.
-    a_layout, b_layout, out_layout : Layout, optional
-        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(..., num_blades)``, or the size of the layout of the result.
-
-    Raises
-    ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
-        If the operands do not fit the algebra, their layouts or each other.
-
-    Notes
-    -----
-    Invariant under Pin. Other components of the result are zero; :func:`inner_product` returns a plain scalar.
-    """
-    return _product("scalar_product", a, b, algebra, a_layout, b_layout, out_layout)
-
-
-def fat_inner_product(
-    a: Tensor,
-    b: Tensor,
-    algebra: Algebra,
-    *,
-    a_layout: Layout | None = None,
-    b_layout: Layout | None = None,
-    out_layout: Layout | None = None,
-) -> Tensor:
-    """Take the grade ``|r - s|`` part of ``a_r b_s``, scalars included.
-
-    Parameters
-    ----------
-    a, b : Tensor
-        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
-    algebra : Algebra
-        The algebra of both operands.
-    a_layout, b_layout, out_layout : Layout, optional
-        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(..., num_blades)``, or the size of the layout of the result.
-
-    Raises
-    ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
-        If the operands do not fit the algebra, their layouts or each other.
-
-    Notes
-    -----
-    Equivariant under Pin.
-    """
-    return _product("fat_inner_product", a, b, algebra, a_layout, b_layout, out_layout)
-
-
-def hestenes_inner_product(
-    a: Tensor,
-    b: Tensor,
-    algebra: Algebra,
-    *,
-    a_layout: Layout | None = None,
-    b_layout: Layout | None = None,
-    out_layout: Layout | None = None,
-) -> Tensor:
-    """Take the grade ``|r - s|`` part of ``a_r b_s``, zero when either is a scalar.
-
-    Parameters
-    ----------
-    a, b : Tensor
-        Shape ``(..., num_blades)``, or the size of their layouts; leading axes broadcast.
-    algebra : Algebra
-        The algebra of both operands.
-    a_layout, b_layout, out_layout : Layout, optional
-        Layouts of the operands and the result, see the module; full multivectors if all are omitted.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(..., num_blades)``, or the size of the layout of the result.
-
-    Raises
-    ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
-        If the operands do not fit the algebra, their layouts or each other.
-
-    Notes
-    -----
-    Equivariant under Pin.
-    """
-    return _product("hestenes_inner_product", a, b, algebra, a_layout, b_layout, out_layout)
+    return product_of_kind("outer_product", a, b, algebra, a_layout, b_layout, out_layout)
 
 
 def commutator(
@@ -475,7 +291,7 @@ def regressive_product(
     Associative with the pseudoscalar as unit; independent of the metric. Equivariant under Spin; a reflection changes
     the sign of the result relative to that of the operands.
     """
-    return _product("regressive_product", a, b, algebra, a_layout, b_layout, out_layout)
+    return product_of_kind("regressive_product", a, b, algebra, a_layout, b_layout, out_layout)
 
 
 def projective_join(
@@ -517,4 +333,4 @@ def projective_join(
     ----------
     .. [1] Brehmer et al., Geometric Algebra Transformer, 2023, App. A; arXiv:2305.18415.
     """
-    return _product("projective_join", a, b, algebra, a_layout, b_layout, out_layout)
+    return product_of_kind("projective_join", a, b, algebra, a_layout, b_layout, out_layout)
