@@ -11,6 +11,10 @@ use crate::{MatrixProduct, Slot, Term};
 /// by term.
 const MIN_GENERATORS: usize = 6;
 
+/// The same for metrics with squares other than 0 and powers of 4: their square roots round, while products term by term
+/// keep integers exact, so matrices are for algebras whose terms would fill memory.
+const MIN_SCALED_GENERATORS: usize = 9;
+
 /// Largest ratio between the scales of two blades. Matrices mix blades, so that rounding errors of the largest reach
 /// all; metrics with a wider range stay term by term.
 const MAX_SCALE_RATIO: f64 = 16.0;
@@ -46,7 +50,10 @@ impl Recipe {
         let dim = metric.dim();
         // blades are distinct and lie within the algebra, so that 2^dim of them are all
         let is_full = |basis: &Basis| basis.len() as u64 == metric.full_mask() + 1;
-        if dim < MIN_GENERATORS || ![left, right, out].into_iter().all(is_full) {
+        let mut squares = metric.squares().iter().filter(|&&square| square != 0.0);
+        let is_exact = squares.all(|square| square.abs().sqrt().log2().fract() == 0.0);
+        let fewest = if is_exact { MIN_GENERATORS } else { MIN_SCALED_GENERATORS };
+        if dim < fewest || ![left, right, out].into_iter().all(is_full) {
             return None;
         }
         let roots = metric.squares().iter().filter(|&&square| square != 0.0).map(|square| square.abs().sqrt());
