@@ -32,7 +32,18 @@ def test_import_loads_no_extras_and_no_compiler():
 
 def test_import_loads_only_the_core():
     loaded = {name.split(".")[1] for name in probe()["loaded"] if name.startswith("cliffnet.")}
-    assert loaded == {"_env", "_graphs", "_log", "_rust", "algebra", "errors", "functional", "ops", "reference"}
+    assert loaded == {
+        "_env",
+        "_graphs",
+        "_log",
+        "_rust",
+        "algebra",
+        "errors",
+        "functional",
+        "multivector",
+        "ops",
+        "reference",
+    }
 
 
 def test_import_takes_at_most_a_tenth_of_a_second():

@@ -7,7 +7,7 @@ import cliffnet
 
 ROOT = Path(cliffnet.__file__).parent
 LEVELS = (
-    ("errors", "_env", "_log", "_graphs", "_rust"),
+    ("errors", "_env", "_log", "_graphs", "_extras", "_files", "_rust"),
     ("algebra",),
     ("reference",),
     ("ops",),
@@ -30,8 +30,21 @@ def package_of(path):
 
 
 def imports(path):
-    """Yield the line and the packages of cliffnet that a file imports, function bodies included."""
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    """Yield the line and the packages of cliffnet that a file imports, function bodies included.
+
+    Imports for type checkers alone do not count, because they never run.
+    """
+    tree = ast.parse(path.read_text(), str(path))
+    unrun = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for statement in block.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if node in unrun:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

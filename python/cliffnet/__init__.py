@@ -8,5 +8,8 @@ from cliffnet.algebra import Partition as Partition
 from cliffnet.multivector import Multivector as Multivector
 from cliffnet.multivector import parse as parse
 from cliffnet.ops import build_info as _build_info
+from cliffnet_plugins import for_hypothesis as _for_hypothesis
 
 __version__ = _build_info()["version"]
+
+_for_hypothesis.register()

@@ -1,5 +1,7 @@
 """What the documents say is run: their Python blocks, their links, the paths and commands they name, the examples."""
 
+import doctest
+import importlib
 import os
 import re
 import subprocess
@@ -9,11 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from cliffnet.cli import main
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "rust/README.md")
+GUIDE = tuple(sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")))
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "rust/README.md", *GUIDE)
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
@@ -46,6 +50,56 @@ def test_python_blocks_run_in_order(name, monkeypatch):
         torch.manual_seed(0)
         for line, code in found:
             exec(compile("\n" * line + code, str(ROOT / name), "exec"), namespace)
+
+
+def session(name):
+    """The interactive sessions of a page as one doctest; other lines are blank, so that line numbers are the page's."""
+    kept, inside = [], False
+    for line in read(name).splitlines():
+        fence = line.lstrip().startswith("```")
+        kept.append(line if inside and not fence else "")
+        inside = line.lstrip() == "```pycon" or (inside and not fence)
+    return doctest.DocTestParser().get_doctest("\n".join(kept) + "\n", {"__name__": "__page__"}, name, name, 0)
+
+
+@pytest.fixture
+def own_hypothesis_profile():
+    """Leave the profile of other tests as it was: a page loads one."""
+    settings.register_profile("before the page", settings.default)
+    yield
+    settings.load_profile("before the page")
+
+
+@pytest.mark.usefixtures("own_hypothesis_profile")
+@pytest.mark.parametrize("name", [name for name in GUIDE if name != "docs/README.md"])
+def test_sessions_of_the_guide_print_what_they_say(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    test = session(name)
+    assert test.examples
+    untested = re.findall(r"^ *```(?!pycon$|console$|$).*", read(name), re.MULTILINE)
+    assert not untested, f"{name}: write examples as sessions, in blocks marked pycon"
+    report = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS | doctest.FAIL_FAST)
+        runner.run(test, out=report.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("name", GUIDE)
+def test_names_in_the_text_of_the_guide_exist(name):
+    places = {"F": "cliffnet.functional"}
+    places |= {place: f"cliffnet.{place}" for place in ("interop", "io", "testing", "viz")}
+    places |= {place: f"cliffnet.geometry.{place}" for place in ("pga2d", "pga3d", "cga", "sta")}
+    named = set(re.findall(rf"`({'|'.join(places)})\.(\w+)", read(name)))
+    missing = [f"{place}.{word}" for place, word in named if not hasattr(importlib.import_module(places[place]), word)]
+    assert not missing, f"{name} names what does not exist: {missing}"
+
+
+def test_every_page_of_the_guide_is_listed():
+    for name in GUIDE:
+        if name != "docs/README.md":
+            assert f"({name.removeprefix('docs/')})" in read("docs/README.md")
 
 
 def anchors(name):
@@ -117,7 +171,8 @@ def test_requirements_are_those_of_the_package():
     (torch_floor,) = (entry.removeprefix("torch>=") for entry in project["dependencies"])
     assert f"Python >= {python}" in read("README.md")
     assert f"torch >= {torch_floor}" in read("README.md")
-    assert set(re.findall(r"pip install '\.\[(\w+)\]'", read("README.md"))) <= set(project["optional-dependencies"])
+    named = re.findall(r"pip install '(?:\.|cliffnet)\[(\w+)\]'", "".join(map(read, DOCUMENTS)))
+    assert {"train", "testing"} <= set(named) <= set(project["optional-dependencies"])
 
 
 def test_readme_has_the_place_for_figures():

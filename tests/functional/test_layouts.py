@@ -143,6 +143,21 @@ def test_large_algebras_multiply_narrow_layouts():
     assert torch.equal(product[:, 1:], wedge[:, upper[0], upper[1]])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_empty_layouts_are_zero(dtype):
+    empty, vectors = torch.zeros(5, 0, dtype=dtype), torch.ones(4, 1, 4, dtype=dtype)
+    product = F.geometric_product(empty, vectors, PGA, a_layout=PGA.layout(), b_layout=PGA.vectors, out_layout=PGA.full)
+    assert torch.equal(product, torch.zeros(4, 5, 16, dtype=dtype))
+    assert F.geometric_product(vectors, empty, PGA, a_layout=PGA.vectors, b_layout=PGA.layout()).shape == (4, 5, 0)
+    assert torch.equal(F.norm_squared(empty, PGA, layout=PGA.layout()), torch.zeros(5, dtype=dtype))
+    for leaf in (empty.clone().requires_grad_(), vectors.clone().requires_grad_()):
+        a, b = (leaf, vectors) if leaf.shape[-1] == 0 else (empty, leaf)
+        F.geometric_product(
+            a, b, PGA, a_layout=PGA.layout(), b_layout=PGA.vectors, out_layout=PGA.full
+        ).sum().backward()
+        assert torch.equal(leaf.grad, torch.zeros_like(leaf))
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 def test_layouts_change_in_both_directions(dtype):
     x = random_integers(PGA, 2, 3).to(dtype)

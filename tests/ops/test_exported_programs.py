@@ -46,6 +46,15 @@ def test_standard_products_run_in_a_process_that_never_met_them(algebra, tmp_pat
     assert loaded.returncode == 0, loaded.stderr
 
 
+PREPARE = """
+from cliffnet import Algebra
+from cliffnet.algebra import inner_product_plan
+algebra = {algebra}
+algebra.product_plan("geometric_product")
+inner_product_plan(algebra.full.key, algebra.full.key)
+"""
+
+
 def test_unknown_plan_is_refused_and_never_another(tmp_path):
     path = str(tmp_path / "program.pt2")
     algebra = "Algebra(metric=(2.0, -3.0))"
@@ -53,6 +62,5 @@ def test_unknown_plan_is_refused_and_never_another(tmp_path):
     refused = run(LOAD, path)
     assert refused.returncode != 0
     assert "is not known to this process" in refused.stderr
-    plans = "algebra.product_plan('geometric_product')\nalgebra.inner_product_plan()"
-    prepared = run(f"from cliffnet import Algebra\nalgebra = {algebra}\n{plans}\n{LOAD}", path)
+    prepared = run(PREPARE.format(algebra=algebra) + LOAD, path)
     assert prepared.returncode == 0, prepared.stderr

@@ -195,6 +195,56 @@ class Constructors:
         square = (metric * values**2).sum(-1, keepdim=True)
         return self.multivector(values / square.abs().sqrt(), self._own.vectors)
 
+    def from_quaternion(
+        self,
+        quaternion: Any,
+        *,
+        order: Literal["wxyz", "xyzw"] = "wxyz",
+        dtype: _DType = None,
+        device: _Device = None,
+    ) -> "Multivector":
+        """Return the rotors that turn vectors as quaternions do; see :func:`cliffnet.functional.rotor_from_quaternion`.
+
+        Parameters
+        ----------
+        quaternion : Tensor or nested sequence of float
+            Shape ``(*batch, 4)``.
+        order : {"wxyz", "xyzw"}
+            Where the real part stands.
+        dtype, device : optional
+            Those of the values if omitted.
+        """
+        rotor_from_quaternion, even = _provided["rotor_from_quaternion"], self._own.even
+        values = rotor_from_quaternion(_tensor(quaternion, dtype, device), self._own, order=order, out_layout=even)
+        return self.multivector(values, even)
+
+    def from_rotation_matrix(self, matrix: Any, *, dtype: _DType = None, device: _Device = None) -> "Multivector":
+        """Return the rotors of rotation matrices, up to sign; see :func:`cliffnet.functional.rotor_from_matrix`.
+
+        Parameters
+        ----------
+        matrix : Tensor or nested sequence of float
+            Shape ``(*batch, dim, dim)``, rows and columns in the order of ``algebra.vectors``.
+        dtype, device : optional
+            Those of the values if omitted.
+        """
+        even = self._own.even
+        values = _provided["rotor_from_matrix"](_tensor(matrix, dtype, device), self._own, out_layout=even)
+        return self.multivector(values, even)
+
+    def rotor_from_vectors(self, a: "Multivector", b: "Multivector") -> "Multivector":
+        """Return the rotors from one vector towards another; see :func:`cliffnet.functional.rotor_from_vectors`.
+
+        Parameters
+        ----------
+        a, b : Multivector
+            Vectors of this algebra with squares of the same sign.
+        """
+        vectors, even = self._own.vectors, self._own.even
+        ends = [end.change_layout(vectors).tensor for end in (a, b)]
+        values = _provided["rotor_from_vectors"](*ends, self._own, layout=vectors, out_layout=even)
+        return self.multivector(values, even)
+
     def parse(
         self, text: str, *, layout: Layout | None = None, dtype: _DType = None, device: _Device = None
     ) -> "Multivector":

@@ -134,6 +134,7 @@ class Presets:
 
         Examples
         --------
+        >>> from cliffnet import Algebra
         >>> Algebra.from_name("3DPGA").blade_names[8:11]
         ('e12', 'e31', 'e23')
         """

@@ -82,6 +82,7 @@ class StandardLayouts:
 
         Examples
         --------
+        >>> from cliffnet import Algebra
         >>> Algebra(3).layout("e31", "e12").blade_names
         ('e31', 'e12')
         >>> Algebra(62).vectors.size

@@ -5,87 +5,21 @@ The metadata carries a SHA-256 of the tensor bytes, so a damaged file is recogni
 """
 
 import hashlib
-import importlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from cliffnet.errors import DataError, MissingDependencyError
+from cliffnet._extras import require
+from cliffnet._files import sync_folder, write_atomically
+from cliffnet.errors import DataError
 
-__all__ = ["load_tensors", "require", "save_tensors", "write_atomically"]
+__all__ = ["load_tensors", "require", "save_tensors", "sync_folder", "write_atomically"]
 
 _LENGTH_BYTES = 8  # a safetensors file starts with the length of its JSON header, little-endian
 _METADATA_KEY = "cliffnet"
-
-
-def require(module: str, extra: str = "train") -> Any:
-    """Import a package of an optional extra.
-
-    Parameters
-    ----------
-    module : str
-        Dotted name, e.g. ``"safetensors.torch"``.
-    extra : str
-        The extra of cliffnet that installs it.
-
-    Returns
-    -------
-    module
-        The imported module.
-
-    Raises
-    ------
-    MissingDependencyError
-        If the package is not installed; the message says which command installs it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"this needs {module}, which could not be imported ({error}); "
-            f'install it with: pip install "cliffnet[{extra}]"'
-        ) from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` so that the file is either the old one or the whole new one.
-
-    Parameters
-    ----------
-    path : Path
-        Final place; its folder must exist.
-    data : bytes
-        Content.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or the folder cannot be written; ``path`` is then as it was before.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush the entries of a folder, so that a rename inside it survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -39,9 +39,8 @@ def check_multivector(tensor: Tensor, algebra: Algebra, name: str = "the tensor"
     """
     check_algebra(algebra)
     if not isinstance(tensor, Tensor):
-        raise DTypeError(
-            f"{name} is a {type(tensor).__name__}, expected a torch.Tensor; convert it with torch.as_tensor"
-        )
+        remedy = "pass its .tensor and .layout" if hasattr(tensor, "layout") else "convert it with torch.as_tensor"
+        raise DTypeError(f"{name} is a {type(tensor).__name__}, expected a torch.Tensor; {remedy}")
     if tensor.dtype not in FLOATING:
         raise DTypeError(
             f"{name} has dtype {tensor.dtype}, expected float32, float64, bfloat16 or float16; convert it with .float()"

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from cliffnet.algebra import Algebra
-from cliffnet.errors import ShapeError
+from cliffnet.errors import DTypeError, ShapeError
 
 
 def check_last_axis(x: Tensor, size: int, name: str) -> None:
     """Refuse a tensor whose last axis does not have ``size`` entries."""
+    if not isinstance(x, Tensor):
+        raise DTypeError(f"{name} is a {type(x).__name__}, expected a torch.Tensor; convert it with torch.as_tensor")
     if x.dim() < 1 or x.shape[-1] != size:
         raise ShapeError(f"{name} has shape {tuple(x.shape)}; its last axis must have {size} entries")
 

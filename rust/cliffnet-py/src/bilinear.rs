@@ -240,6 +240,13 @@ pub(crate) fn prepare<'t>(
     if geometry.lanes() == 0 || program.out_size() == 0 {
         return Ok((out, None));
     }
+    if program.left_size() == 0 || program.right_size() == 0 {
+        // such an operand may have no memory at all, and the sum over no terms is zero
+        let bytes = geometry.lanes() as usize * program.out_size() * dtype.size();
+        // SAFETY: the output was just allocated with that many bytes, without gaps, and all-zero bits are zeros.
+        unsafe { out.data()?.write_bytes(0, bytes) };
+        return Ok((out, None));
+    }
     if !geometry.is_walkable() {
         return Err("more than 64 leading axes".to_owned());
     }
