@@ -4,8 +4,15 @@ All of them derive from :class:`CliffnetError` and from the builtin a caller wou
 so ``except ValueError`` works as well as ``except ShapeError``.
 """
 
+from typing import TYPE_CHECKING
 
 import torch
+
+if TYPE_CHECKING:
+    # torch's stubs leave the class out
+    _LinAlgError = RuntimeError
+else:
+    _LinAlgError = torch.linalg.LinAlgError
 
 
 class CliffnetError(Exception):
@@ -66,7 +73,7 @@ class DeviceError(CliffnetError, RuntimeError):
     """Operands on different devices, or a device that is not there."""
 
 
-class NotInvertibleError(CliffnetError, torch.linalg.LinAlgError, ArithmeticError):
+class NotInvertibleError(CliffnetError, _LinAlgError, ArithmeticError):
     """An element without an inverse, or a metric without the dual asked for."""
 
 
