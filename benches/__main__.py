@@ -8,12 +8,32 @@ from pathlib import Path
 
 import torch
 
-from benches import first_product, gatr_step, import_time, inverse_residual, matrix_route, overhead, peers, product
+from benches import (
+    exp_log_accuracy,
+    first_product,
+    gatr_step,
+    import_time,
+    inverse_residual,
+    matrix_route,
+    overhead,
+    peers,
+    product,
+)
 from benches.report import Machine, Row, append_csv, check_csv, print_report
 
 SCRIPTS: dict[str, Callable[[], list[Row]]] = {
     module.NAME: module.rows
-    for module in (product, matrix_route, overhead, import_time, first_product, inverse_residual, peers, gatr_step)
+    for module in (
+        product,
+        matrix_route,
+        overhead,
+        import_time,
+        first_product,
+        inverse_residual,
+        exp_log_accuracy,
+        peers,
+        gatr_step,
+    )
 }
 
 

@@ -12,6 +12,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benches import (
+    exp_log_accuracy,
     first_product,
     gatr_sides,
     gatr_step,
@@ -100,6 +101,13 @@ def test_inverse_residual():
     check_measured(rows)
     assert all(row.bar.at_most == 1e-4 for row in rows)
     assert "ill-conditioned elements left out" in rows[0].note
+
+
+def test_exp_log_accuracy():
+    rows = exp_log_accuracy.rows(size=3, signatures=((2, 0, 0), (1, 1, 0), (3, 0, 1)))
+    assert len(rows) == 8
+    assert all(row.met for row in rows)
+    assert all("worst of 3 signatures" in row.case for row in rows)
 
 
 def test_peers(monkeypatch):

@@ -7,7 +7,7 @@ import torch
 
 from cliffnet import Algebra, Partition, errors
 from cliffnet import functional as F
-from helpers.equivariance import random_unit_vectors, random_versor
+from cliffnet.testing import group_elements
 from helpers.golden import golden
 from helpers.multivectors import SIGNED_BASIS
 
@@ -61,12 +61,8 @@ def test_maps_commute_with_random_group_elements(algebra, group, count):
     generator = torch.Generator().manual_seed(0)
     matrices = algebra.equivariant_maps(group).matrices(torch.float64)
     x = torch.randn(algebra.num_blades, dtype=torch.float64, generator=generator)
-    for factors in range(1, 6) if group == "pin" else (2, 4):
-        versor = random_versor(algebra, factors, generator)
-        if group == "spin" and F.norm_squared(versor, algebra) < 0:
-            continue  # the connected component
-        moved = matrices @ F.sandwich(versor, x, algebra)
-        expected = F.sandwich(versor, matrices @ x, algebra)
+    for element in group_elements(algebra, group):
+        moved, expected = matrices @ element.apply(x), element.apply(matrices @ x)
         torch.testing.assert_close(moved, expected, rtol=1e-9, atol=1e-9 * float(1 + expected.abs().max()))
 
 
@@ -75,7 +71,7 @@ def test_maps_commute_with_random_group_elements(algebra, group, count):
 )
 def test_maps_of_spin_alone_break_under_reflections(algebra, group):
     generator = torch.Generator().manual_seed(1)
-    mirror = random_unit_vectors(algebra, 1, generator)[0]
+    mirror = group_elements(algebra, "pin")[1].versor
     x = torch.randn(algebra.num_blades, dtype=torch.float64, generator=generator)
     matrices = algebra.equivariant_maps(group).matrices(torch.float64)
     moved, expected = matrices @ F.sandwich(mirror, x, algebra), F.sandwich(mirror, matrices @ x, algebra)
@@ -171,13 +167,11 @@ def test_maps_of_any_metric_commute(metric):
     algebra = Algebra(metric=metric)
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(algebra.num_blades, dtype=torch.float64, generator=generator)
-    for group, factors in (("pin", 3), ("spin", 2)):
+    for group in ("pin", "spin"):
         matrices = algebra.equivariant_maps(group).matrices(torch.float64)
-        versor = random_versor(algebra, factors, generator)
-        if group == "spin" and F.norm_squared(versor, algebra) < 0:
-            continue
-        expected = F.sandwich(versor, matrices @ x, algebra)
-        torch.testing.assert_close(matrices @ F.sandwich(versor, x, algebra), expected, rtol=1e-9, atol=1e-9)
+        for element in group_elements(algebra, group):
+            expected = element.apply(matrices @ x)
+            torch.testing.assert_close(matrices @ element.apply(x), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_maps_are_values():

@@ -7,7 +7,7 @@ import torch
 from cliffnet import Algebra
 from cliffnet.errors import ConfigError, ShapeError
 from cliffnet.models import AxialGATr, GATr, GATrBlock, GATrConfig
-from helpers.equivariance import assert_equivariant
+from cliffnet.testing import assert_equivariant
 
 SIGNATURES = [(3, 0, 1), (3, 0, 0), (2, 0, 1), (1, 3, 0), (4, 1, 0)]
 ALGEBRAS = [pytest.param(Algebra(*signature), id=str(Algebra(*signature))) for signature in SIGNATURES]
@@ -52,26 +52,31 @@ def test_gatr_is_equivariant_in_every_algebra(algebra, multi_query):
         reinsert_scalar_channels=(0, 2),
         algebra=algebra,
     )
-    x, scalars = torch.randn(2, 5, 2, algebra.num_blades), torch.randn(2, 5, 3)
-    reference = torch.randn(2, 1, 1, algebra.num_blades)
-    assert_equivariant(lambda x: net(x, scalars), [x], algebra)
-    assert_equivariant(lambda x, r: net(x, scalars, join_reference=r), [x, reference], algebra)
+    scalars = torch.randn(2, 5, 3)
+    assert_equivariant(net, algebra, inputs=[(2, 5, 2)], invariants=[scalars])
+
+    def with_reference(x, reference, scalars):
+        return net(x, scalars, join_reference=reference)
+
+    assert_equivariant(with_reference, algebra, inputs=[(2, 5, 2), (2, 1, 1)], invariants=[scalars])
 
 
 def test_canonical_reference_is_equivariant_under_motions_only():
-    net, (x, scalars) = _net(), _inputs(2)
-    algebra = net.algebra
-    assert_equivariant(lambda x: net(x, scalars, join_reference="canonical"), [x], algebra, factors=(2, 4))
-    with pytest.raises(AssertionError, match="relative error"):
-        assert_equivariant(lambda x: net(x, scalars, join_reference="canonical"), [x], algebra, factors=(1,))
+    net, scalars = _net(), torch.randn(2, 5, 3)
+
+    def call(x, scalars):
+        return net(x, scalars, join_reference="canonical")
+
+    assert_equivariant(call, net.algebra, "spin", inputs=[(2, 5, 2)], invariants=[scalars])
+    with pytest.raises(AssertionError, match="g is a reflection"):
+        assert_equivariant(call, net.algebra, "pin", inputs=[(2, 5, 2)], invariants=[scalars])
 
 
 @pytest.mark.parametrize("collapse", [(False, False), (True, True)])
 def test_axial_gatr_is_equivariant(collapse):
     net = AxialGATr(2, 1, 4, 3, 2, 5, **SMALL, positional_encodings=(True, False), collapse_dims=collapse)
-    x, scalars = torch.randn(2, 3, 4, 2, 16), torch.randn(2, 3, 4, 3)
     masks = (torch.rand(3, 3) > 0.3, torch.rand(4, 4) > 0.3)
-    assert_equivariant(lambda x: net(x, scalars, attention_mask=masks), [x], net.algebra)
+    assert_equivariant(net, net.algebra, inputs=[(2, 3, 4, 2)], invariants=[torch.randn(2, 3, 4, 3), masks])
 
 
 def test_axial_gatr_collapsing_axes_changes_no_numbers():

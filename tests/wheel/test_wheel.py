@@ -103,12 +103,13 @@ def test_every_file_of_the_package_is_installed(installed):
     files = files_of(PACKAGE)
     assert {"py.typed", "_rust.pyi", "nn/linear.py", "training/tasks/nbody_gravity.py"} <= files
     assert files_of(installed / "cliffnet") == files
+    assert files_of(installed / "cliffnet_plugins") == files_of(PACKAGE.with_name("cliffnet_plugins"))
     assert len(list((installed / "cliffnet").glob("_rust*.so"))) == 1
 
 
 def test_nothing_else_is_installed(installed, information):
     names = {path.name for path in installed.iterdir()} - {"bin", "__pycache__"}
-    assert names == {"cliffnet", information.name}
+    assert names == {"cliffnet", "cliffnet_plugins", information.name}
 
 
 def test_licences_are_in_the_metadata(information, metadata):
@@ -138,6 +139,12 @@ def test_readme_is_the_description(metadata):
 
 def test_command_is_declared(information):
     assert "cliffnet=cliffnet.cli:main" in (information / "entry_points.txt").read_text().replace(" ", "")
+
+
+def test_plugins_are_declared(information):
+    declared = (information / "entry_points.txt").read_text().replace(" ", "")
+    assert "[pytest11]\ncliffnet=cliffnet_plugins.for_pytest" in declared
+    assert "[hypothesis]\ncliffnet=cliffnet_plugins.for_hypothesis:register" in declared
 
 
 def test_installed_package_runs_without_the_repository(installed, facts):

@@ -28,7 +28,7 @@ def _mapped(x: Tensor, algebra: Algebra, name: str, layout: Layout | None, out_l
         if reached.size and target.size and not (reached & target).size:
             raise LayoutError(f"the {name} lies in {reached!r}, but {target!r} was asked for, which holds none of it")
     else:
-        target = given if given.is_full else given.image(name)
+        target = given if layout is None else given.image(name)
     return place(x, blade_map(name, given.key, target.key), target.size)
 
 
