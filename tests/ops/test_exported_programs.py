@@ -7,19 +7,26 @@ import pytest
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-SAVE = """
+NET = """
 import sys, torch
 from cliffnet import Algebra, functional as F
 algebra = {algebra}
-F.outer_product(torch.ones(2), torch.ones(2), Algebra(1))  # plans of this process that the other lacks
 class Net(torch.nn.Module):
     def forward(self, x, y):
         product = F.geometric_product(x, y, algebra)
-        return product + F.inner_product(x, product, algebra).unsqueeze(-1)
+        moved = F.sandwich(F.exp(F.grade_project(y, 2, algebra), algebra), product, algebra)
+        return moved + F.inner_product(x, product, algebra).unsqueeze(-1)
 x = torch.linspace(-1, 1, 3 * algebra.num_blades, dtype=torch.float64).reshape(3, -1)
-torch.export.save(torch.export.export(Net(), (x, x.flip(0)), strict=False), sys.argv[1])
-torch.save(Net()(x, x.flip(0)), sys.argv[1] + ".expected")
+expected = Net()(x, x.flip(0))
 """
+SAVE = (
+    NET
+    + """
+F.outer_product(torch.ones(2), torch.ones(2), Algebra(1))  # plans of this process that the other lacks
+torch.export.save(torch.export.export(Net(), (x, x.flip(0)), strict=False), sys.argv[1])
+torch.save(expected, sys.argv[1] + ".expected")
+"""
+)
 LOAD = """
 import sys, torch
 import cliffnet
@@ -46,15 +53,6 @@ def test_standard_products_run_in_a_process_that_never_met_them(algebra, tmp_pat
     assert loaded.returncode == 0, loaded.stderr
 
 
-PREPARE = """
-from cliffnet import Algebra
-from cliffnet.algebra import inner_product_plan
-algebra = {algebra}
-algebra.product_plan("geometric_product")
-inner_product_plan(algebra.full.key, algebra.full.key)
-"""
-
-
 def test_unknown_plan_is_refused_and_never_another(tmp_path):
     path = str(tmp_path / "program.pt2")
     algebra = "Algebra(metric=(2.0, -3.0))"
@@ -62,5 +60,5 @@ def test_unknown_plan_is_refused_and_never_another(tmp_path):
     refused = run(LOAD, path)
     assert refused.returncode != 0
     assert "is not known to this process" in refused.stderr
-    prepared = run(PREPARE.format(algebra=algebra) + LOAD, path)
+    prepared = run(NET.format(algebra=algebra) + LOAD, path)
     assert prepared.returncode == 0, prepared.stderr

@@ -4,6 +4,7 @@ use cliffnet_algebra::{Basis, Involution, Metric, ProductKind, blade};
 
 use crate::hash::StableHasher;
 use crate::recipe::Recipe;
+use crate::standard::Standard;
 use crate::{Error, MAX_SIZE, MatrixProduct, Partition, Path, Slot, Term};
 
 /// A sparse bilinear map `out_o = sum coefficient * [weight_path] * left_l * right_r`, with its terms sorted by
@@ -22,6 +23,8 @@ use crate::{Error, MAX_SIZE, MatrixProduct, Partition, Path, Slot, Term};
 #[derive(Clone, PartialEq, Debug)]
 pub struct Plan {
     content_hash: u128,
+    /// What the plan is, where its id says so.
+    standard: Option<Standard>,
     left_size: usize,
     right_size: usize,
     out_size: usize,
@@ -61,11 +64,15 @@ impl Plan {
         if let Some(partition) = partition.filter(|partition| partition.dim() != metric.dim()) {
             return Err(Error::PartitionMismatch { partition: partition.dim(), metric: metric.dim() });
         }
+        let standard = match partition {
+            Some(_) => None,
+            None => Standard::new(Some(kind), metric, [Some(left), Some(right), Some(out)]),
+        };
         if kind == ProductKind::Geometric
             && partition.is_none()
             && let Some(recipe) = Recipe::new(metric, left, right, out)
         {
-            return Ok(Self::from_recipe(recipe, out.len()));
+            return Ok(Self { standard, ..Self::from_recipe(recipe, out.len()) });
         }
         let mut terms = Vec::new();
         for (l, (&left_mask, left_sign)) in left.masks().iter().zip(left.signs()).enumerate() {
@@ -80,7 +87,8 @@ impl Plan {
             }
         }
         let paths = partition.map_or_else(Vec::new, |partition| assign_paths(&mut terms, partition, left, right, out));
-        Self::build([left.len(), right.len(), out.len()], paths.len(), paths, terms)
+        let plan = Self::build([left.len(), right.len(), out.len()], paths.len(), paths, terms)?;
+        Ok(Self { standard, ..plan })
     }
 
     /// The plan of the invariant inner product `<reverse(x) y>_0`, with a single output component.
@@ -98,7 +106,8 @@ impl Plan {
                 terms.push(Term { out: 0, left: i, right: j as u16, path: 0, coefficient });
             }
         }
-        Self::from_terms(left.len(), right.len(), 1, 0, terms)
+        let standard = Standard::new(None, metric, [Some(left), Some(right), None]);
+        Ok(Self { standard, ..Self::from_terms(left.len(), right.len(), 1, 0, terms)? })
     }
 
     /// The plan of any sparse bilinear map; `path_count` is 0 for a map without weights.
@@ -156,6 +165,7 @@ impl Plan {
     fn from_recipe(recipe: Recipe, size: usize) -> Self {
         Self {
             content_hash: recipe.hash(),
+            standard: None,
             left_size: size,
             right_size: size,
             out_size: size,
@@ -173,7 +183,8 @@ impl Plan {
         terms: Vec<Term>,
     ) -> Self {
         let body = Body::Terms(terms);
-        let mut plan = Self { content_hash: 0, left_size, right_size, out_size, path_count, paths, body };
+        let mut plan =
+            Self { content_hash: 0, standard: None, left_size, right_size, out_size, path_count, paths, body };
         plan.content_hash = plan.hash();
         plan
     }
@@ -242,6 +253,11 @@ impl Plan {
         }
     }
 
+    /// What the plan is, where its id says so.
+    pub(crate) fn standard(&self) -> Option<Standard> {
+        self.standard
+    }
+
     /// A hash of everything the plan holds, the same in every run and on every platform.
     pub fn content_hash(&self) -> u128 {
         self.content_hash
@@ -259,14 +275,18 @@ impl Plan {
     #[must_use]
     pub fn seen_from(&self, slot: Slot) -> Self {
         let (out_size, left_size, right_size) = slot.permute(self.out_size, self.left_size, self.right_size);
+        let standard = self.standard.map(|standard| standard.seen_from(slot));
         let terms = match &self.body {
             Body::Terms(terms) => terms,
-            Body::Recipe(recipe) => return Self::from_recipe(recipe.seen_from(slot), out_size),
+            Body::Recipe(recipe) => {
+                return Self { standard, ..Self::from_recipe(recipe.seen_from(slot), out_size) };
+            }
         };
         let mut terms: Vec<Term> = terms.iter().map(|&term| slot.permute_term(term)).collect();
         terms.sort_unstable_by_key(Term::key);
         let paths = self.paths.iter().map(|&path| slot.permute_path(path)).collect();
-        Self::hashed([left_size, right_size, out_size], self.path_count, paths, terms)
+        let plan = Self::hashed([left_size, right_size, out_size], self.path_count, paths, terms);
+        Self { standard, ..plan }
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::{Plan, Slot, standard};
+use crate::standard::{self, Standard};
+use crate::{Plan, Slot};
 
 /// The number of an interned plan.
 ///
-/// It comes from the contents: equal plans have equal ids, in every process, so that a number kept in an exported
-/// program never names another plan. An id is never freed or used again.
+/// It comes from the contents, by description or by hash: plans made alike have equal ids, in every process, so that a
+/// number kept in an exported program never names another plan. An id is never freed or used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct PlanId(i64);
 
@@ -28,11 +29,12 @@ impl PlanId {
 
     /// The first id to try for a plan.
     pub(crate) fn of(plan: &Plan) -> Self {
-        Self((plan.content_hash() % ID_BOUND as u128) as i64)
+        let hash = (plan.content_hash() % standard::TAG as u128) as i64;
+        Self(plan.standard().map_or(hash, Standard::encode))
     }
 
     fn next(self) -> Self {
-        Self((self.0 + 1) % ID_BOUND)
+        Self((self.0 + 1) % standard::TAG)
     }
 }
 
@@ -97,12 +99,13 @@ pub fn get(id: PlanId) -> Option<Arc<Plan>> {
     read().entry(id).map(|entry| Arc::clone(&entry.plan))
 }
 
-/// The plan of an id, made again if it is a product of a small standard algebra that this process has not met yet.
+/// The plan of an id, made again if its id describes one that this process has not met yet: a product of Cl(p,q,r) with
+/// at most 12 generators between whole grades in canonical order, or a derivative of one.
 ///
 /// Programs exported by one process name plans that another has not made; this is how they run there.
 pub fn get_or_recover(id: PlanId) -> Option<Arc<Plan>> {
     get(id).or_else(|| {
-        intern(standard::find(id)?);
+        intern(Standard::decode(id.0)?.plan()?);
         get(id)
     })
 }
