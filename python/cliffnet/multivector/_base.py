@@ -1,13 +1,14 @@
 """What a multivector holds: a tensor of coefficients and the layout of its blades."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Self
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self, overload
 
 import torch
 from torch import Tensor
 
 from cliffnet import functional as F
 from cliffnet.algebra import Algebra, Layout
+from cliffnet.algebra._constructors import batch_shape
 from cliffnet.errors import AlgebraMismatchError, BladeError, DTypeError, ShapeError
 from cliffnet.functional._checks import check_multivector
 from cliffnet.functional._layouts import move
@@ -19,8 +20,20 @@ class MultivectorBase:
 
     __slots__ = ("__weakref__", "_layout", "_tensor")
 
-    # numpy scalars and arrays leave operators to the class
+    # numpy's scalars and arrays leave operators to the class
     __array_ufunc__ = None
+
+    def __array__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Refuse: arrays do not know blades.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            "a multivector does not turn into a NumPy array by itself; mv.numpy() returns its coefficients, blades last"
+        )
 
     _layout: Layout
     _tensor: Tensor
@@ -92,6 +105,16 @@ class MultivectorBase:
         """Return the number of batch axes."""
         return self.ndim
 
+    @overload
+    def size(self) -> torch.Size: ...
+
+    @overload
+    def size(self, dim: int) -> int: ...
+
+    def size(self, dim: int | None = None) -> torch.Size | int:
+        """Return the batch shape, or the size of a batch axis."""
+        return self.shape if dim is None else self.shape[self._axis(dim)]
+
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Record operations on the coefficients; in place, as for a tensor."""
         self._tensor.requires_grad_(requires_grad)
@@ -142,6 +165,14 @@ class MultivectorBase:
         """Return the multivector in single precision."""
         return self.to(torch.float32)
 
+    def half(self) -> Self:
+        """Return the multivector in half precision."""
+        return self.to(torch.float16)
+
+    def bfloat16(self) -> Self:
+        """Return the multivector in bfloat16."""
+        return self.to(torch.bfloat16)
+
     def double(self) -> Self:
         """Return the multivector in double precision."""
         return self.to(torch.float64)
@@ -166,13 +197,21 @@ class MultivectorBase:
         """Return the coefficients as a NumPy array that shares their memory."""
         return self._tensor.numpy()
 
-    def reshape(self, *shape: int) -> Self:
+    def reshape(self, *shape: int | Sequence[int]) -> Self:
         """Return the multivector with another batch shape."""
-        return self._make(self._tensor.reshape(*shape, self._layout.size), self._layout)
+        return self._make(self._tensor.reshape(*batch_shape(shape), self._layout.size), self._layout)
 
-    def expand(self, *shape: int) -> Self:
+    def expand(self, *shape: int | Sequence[int]) -> Self:
         """Return the multivector repeated, without copies, to a batch shape."""
-        return self._make(self._tensor.expand(*shape, self._layout.size), self._layout)
+        return self._make(self._tensor.expand(*batch_shape(shape), self._layout.size), self._layout)
+
+    def unsqueeze(self, dim: int) -> Self:
+        """Return the multivector with a new batch axis of size 1."""
+        return self._make(self._tensor.unsqueeze(self._axis(dim, self.ndim + 1)), self._layout)
+
+    def squeeze(self, dim: int) -> Self:
+        """Return the multivector without a batch axis of size 1; other sizes stay."""
+        return self._make(self._tensor.squeeze(self._axis(dim)), self._layout)
 
     def dense(self) -> Self:
         """Return the multivector on all blades of the algebra, zeros included."""
@@ -258,9 +297,26 @@ class MultivectorBase:
             indices = (*indices, Ellipsis)
         return self._make(self._tensor[(*indices, slice(None))], self._layout)
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Refuse: multivectors are immutable.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        if isinstance(index, str):
+            advice = f"add what changes, mv + (value - mv[{index!r}]) * algebra.blade({index!r})"
+        else:
+            advice = "choose between elements with torch.where, or join them with torch.cat"
+        raise TypeError(
+            f"multivectors are immutable; {advice}, or write into a copy of mv.tensor and pass it to "
+            "algebra.multivector(tensor, mv.layout)"
+        )
+
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("a multivector without batch axes has no length")
+            raise TypeError("a multivector without batch axes has no length; its coefficients are mv.tensor")
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[Self]:
@@ -271,6 +327,9 @@ class MultivectorBase:
         raise TypeError("a multivector without batch axes cannot be iterated over")
 
     def __bool__(self) -> bool:
+        if torch._guards.TracingContext.try_get() is not None:
+            # the compiler of torch before 2.12 asks the objects that it traces, and goes on with those that are true
+            return True
         raise TypeError("a multivector has no truth value; compare it with isclose() or ==, and reduce with .all()")
 
     def _axis(self, dim: int, axes: int | None = None) -> int:
@@ -284,7 +343,7 @@ class MultivectorBase:
         if other.algebra is not self.algebra:
             raise AlgebraMismatchError(
                 f"the multivectors belong to {self.algebra!r} and {other.algebra!r}, expected one algebra; "
-                "move one over with cliffnet.functional.embed"
+                "move one over with mv.embed(algebra)"
             )
 
 
