@@ -220,7 +220,7 @@ def test_singular_elements_are_refused(algebra, parts, dtype):
     one = blade(algebra, "1").to(dtype)
     for scale in (1.0, 0.3, 0.7e-20, 1e18):
         singular = (scale * element).to(dtype)
-        with pytest.raises(errors.NotInvertibleError, match=r"no inverse; it is singular to working precision"):
+        with pytest.raises(errors.NotInvertibleError, match=r"no inverse \(singular to working precision\)"):
             F.inverse(singular, algebra)
         x, info = F.inverse_ex(torch.stack([one, singular]), algebra)
         assert info.dtype == torch.int32

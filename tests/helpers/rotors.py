@@ -87,5 +87,11 @@ SPECIAL = {
     "ideal and not simple": (Algebra(1, 1, 3), {"e14": 0.5, "e25": 0.5}),
     "complex pair": (Algebra(2, 2), {"e12": 0.5, "e34": 0.3, "e13": 0.4, "e24": -0.7}),
     "exterior": (Algebra(0, 0, 4), {"e12": 0.5, "e34": 0.3}),
-    "large": (Algebra(5), {"e12": 9.0, "e34": 4.0, "e15": 2.0}),
+}
+# too long for the logarithm to lead back
+LARGE = {
+    "rotations": (Algebra(5), {"e12": 9.0, "e34": 4.0, "e15": 2.0}),
+    "boost as large as the rotation": (Algebra(3, 1), {"e12": 5.0, "e34": 5.0}),
+    "boost": (Algebra(1, 1), {"e12": -5.0}),
+    "complex pair": (Algebra(2, 3), {"e12": 3.0, "e34": 3.0, "e13": 2.0, "e24": -5.0, "e25": 1.0}),
 }

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Layout, involution_signs
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra._layout import _BY_KEY, layout_of_key
 from cliffnet.functional._constants import constant
 from cliffnet.functional._layouts import multiply
 
@@ -57,10 +57,9 @@ def recipe(layout: Layout) -> Recipe | None:
     found = _recipe(layout.key)
     if found is None:
         return None
-    second = None if found.second is None else _BY_KEY[found.second]
-    return Recipe(
-        found.involution, _BY_KEY[found.first], second, _BY_KEY[found.cofactor], _BY_KEY[found.out], found.degree
-    )
+    second = None if found.second is None else layout_of_key(found.second)
+    first, cofactor, out = (layout_of_key(key) for key in (found.first, found.cofactor, found.out))
+    return Recipe(found.involution, first, second, cofactor, out, found.degree)
 
 
 @kept_constant

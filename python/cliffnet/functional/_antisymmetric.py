@@ -23,7 +23,8 @@ def _square_entries(key: str) -> tuple[tuple[int, int, float], ...]:
 def antisymmetric(bivector: Tensor, layout: Layout) -> Tensor:
     """Return the matrix ``T`` of ``sum_{i<j} T_ij e_i e_j``."""
     dim = layout.algebra.dim
-    return place(bivector, _square_entries(layout.key), dim * dim).unflatten(-1, (dim, dim))
+    matrix: Tensor = place(bivector, _square_entries(layout.key), dim * dim).unflatten(-1, (dim, dim))
+    return matrix
 
 
 def from_antisymmetric(matrix: Tensor, layout: Layout) -> Tensor:

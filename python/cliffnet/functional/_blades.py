@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cliffnet.algebra import Algebra, Layout, blade_map, check_polarity, involution_signs
 from cliffnet.errors import LayoutError
-from cliffnet.functional._checks import check_multivector
+from cliffnet.functional._checks import check_algebra, check_multivector
 from cliffnet.functional._constants import constant
 from cliffnet.functional._layouts import full_unless_given, place
 
@@ -87,6 +87,7 @@ def dual(x: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layou
     Tensor
         Shape ``(..., num_blades)``, or the size of the layout.
     """
+    check_algebra(algebra)
     named = right_complement if algebra.r else polarity
     return named(x, algebra, layout=layout, out_layout=out_layout)
 
@@ -109,6 +110,7 @@ def undual(x: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_lay
     Tensor
         Shape ``(..., num_blades)``, or the size of the layout.
     """
+    check_algebra(algebra)
     named = left_complement if algebra.r else unpolarity
     return named(x, algebra, layout=layout, out_layout=out_layout)
 

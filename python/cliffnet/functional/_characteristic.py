@@ -136,4 +136,5 @@ def characteristic_coefficients(a: Tensor, algebra: Algebra, *, layout: Layout |
         if k < degree:
             adjugated = power + coefficients[-1].unsqueeze(-1) * one
             power = multiply("geometric_product", values, adjugated, full, full, full)
-    return torch.stack(coefficients, -1).to(a.dtype)
+    # zero without a sign
+    return torch.stack(coefficients, -1).to(a.dtype) + 0.0

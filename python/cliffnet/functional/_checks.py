@@ -5,6 +5,7 @@ from torch import Tensor
 
 from cliffnet.algebra import MAX_DENSE_DIM, Algebra, Layout
 from cliffnet.errors import AlgebraMismatchError, DeviceError, DTypeError, ShapeError
+from cliffnet.functional._autocast import is_autocasting
 
 FLOATING = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
 
@@ -29,6 +30,17 @@ def check_layout(layout: object, algebra: Algebra) -> None:
         )
 
 
+def check_strided(tensor: object, name: str) -> None:
+    """Refuse what is no tensor, and tensors that are not stored densely."""
+    if not isinstance(tensor, Tensor):
+        remedy = "pass its .tensor and .layout" if hasattr(tensor, "layout") else "convert it with torch.as_tensor"
+        raise DTypeError(f"{name} is a {type(tensor).__name__}, expected a torch.Tensor; {remedy}")
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        remedy = "torch.nested.to_padded_tensor" if tensor.is_nested else "x.to_dense()"
+        stored = "nested" if tensor.is_nested else str(tensor.layout)
+        raise DTypeError(f"{name} is stored as {stored}, expected a dense tensor; convert it with {remedy}")
+
+
 def check_multivector(tensor: Tensor, algebra: Algebra, name: str = "the tensor", layout: Layout | None = None) -> None:
     """Refuse a tensor that does not hold floating multivectors of the algebra, or of a layout of it.
 
@@ -38,9 +50,7 @@ def check_multivector(tensor: Tensor, algebra: Algebra, name: str = "the tensor"
         Naming what was given and what was expected.
     """
     check_algebra(algebra)
-    if not isinstance(tensor, Tensor):
-        remedy = "pass its .tensor and .layout" if hasattr(tensor, "layout") else "convert it with torch.as_tensor"
-        raise DTypeError(f"{name} is a {type(tensor).__name__}, expected a torch.Tensor; {remedy}")
+    check_strided(tensor, name)
     if tensor.dtype not in FLOATING:
         raise DTypeError(
             f"{name} has dtype {tensor.dtype}, expected float32, float64, bfloat16 or float16; convert it with .float()"
@@ -88,7 +98,7 @@ def check_together(first: Tensor, second: Tensor, names: str) -> None:
         raise DeviceError(
             f"{names} are on {first.device} and {second.device}, expected one device; move one with .to()"
         )
-    if first.dtype != second.dtype and not torch.is_autocast_enabled(first.device.type):
+    if first.dtype != second.dtype and not is_autocasting(first.device):
         raise DTypeError(f"{names} have dtypes {first.dtype} and {second.dtype}, expected one; convert one with .to()")
 
 

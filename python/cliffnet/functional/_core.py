@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra._layout import _BY_KEY, layout_of_key
 from cliffnet.functional._constants import constant
 
 Entry = tuple[int, int, float]
@@ -40,7 +40,7 @@ def core(layout: Layout) -> Core:
     Back leads to full multivectors of the algebra.
     """
     found = _core(layout.key)
-    return Core(_BY_KEY[found.full], found.into, found.out_of)
+    return Core(layout_of_key(found.full), found.into, found.out_of)
 
 
 # graphs take constants as they are; a layout among them would have to be told from the same one of another origin

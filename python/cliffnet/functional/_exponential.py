@@ -42,10 +42,10 @@ def exp(a: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout
     Notes
     -----
     Equivariant under Pin: ``exp(g.B) = g.exp(B)``. With at most five generators in use, ``B^2 = s + w`` with ``w`` of
-    grade 4 and a scalar square, and ``exp(B) = C(B^2) + S(B^2) B`` with the entire functions ``C(z) = cosh(sqrt z)`` and
-    ``S(z) = sinh(sqrt z) / sqrt z``: one closed form for every metric, whose derivatives are finite everywhere,
-    also at zero and at null and isoclinic bivectors. From six generators on, the exponential of the matrix of
-    :func:`to_matrix`.
+    grade 4 and a scalar square, and ``exp(B) = C(B^2) + S(B^2) B`` with the entire functions
+    ``C(z) = cosh(sqrt z)`` and ``S(z) = sinh(sqrt z) / sqrt z``: one closed form for every metric, whose
+    derivatives are finite everywhere, also at zero and at null and isoclinic bivectors. From six generators on, the
+    exponential of the matrix of :func:`to_matrix`.
 
     References
     ----------

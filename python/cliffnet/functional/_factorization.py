@@ -70,7 +70,8 @@ def factor_blade(
     magnitude, vectors, is_none = factored(a, given, k)
     refuse(is_none, lambda: no_blade(is_none, k, "the tensor"))
     vectors = move(vectors, euclidean_grade(given, 1), algebra.vectors)
-    return magnitude.masked_fill(is_none, torch.nan).to(a.dtype), vectors.to(a.dtype)
+    # zeros without a sign
+    return magnitude.masked_fill(is_none, torch.nan).to(a.dtype), vectors.to(a.dtype) + 0.0
 
 
 def factored(a: Tensor, layout: Layout, grade: int) -> tuple[Tensor, Tensor, Tensor]:

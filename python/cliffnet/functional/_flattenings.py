@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra._layout import _BY_KEY, layout_of_key
 from cliffnet.functional._constants import constant
 from cliffnet.functional._layouts import multiply
 
@@ -26,12 +26,12 @@ class Gather(NamedTuple):
 
 def euclidean(layout: Layout) -> Layout:
     """Return the layout of the same blades, in ascending order of generators, in the Euclidean algebra."""
-    return _BY_KEY[_euclidean(layout.key)]
+    return layout_of_key(_euclidean(layout.key))
 
 
 def euclidean_grade(layout: Layout, grade: int) -> Layout:
     """Return the layout of one grade of the Euclidean algebra; empty where there is no such grade."""
-    return _BY_KEY[_euclidean_grade(layout.key, str(grade))]
+    return layout_of_key(_euclidean_grade(layout.key, str(grade)))
 
 
 @kept_constant
@@ -146,7 +146,9 @@ def factors(a: Tensor, layout: Layout) -> Factors:
     signs = constant(gather.signs, a.dtype, a.device).reshape(count, grade * dim)
     pivot = a.gather(-1, largest)
     is_zero = pivot == 0
-    rows = a.gather(-1, table[largest.squeeze(-1)]) * signs[largest.squeeze(-1)]
+    # not indexed with a tensor, which torch.func refuses where gradients are taken element by element
+    shape, chosen = (*a.shape[:-1], grade * dim), largest.flatten()
+    rows = a.gather(-1, table.index_select(0, chosen).reshape(shape)) * signs.index_select(0, chosen).reshape(shape)
     first = torch.eye(grade, dim, dtype=a.dtype, device=a.device).flatten()
     rows = (rows / pivot.where(~is_zero, 1.0)).where(~is_zero, first)
     orthogonal, triangular = torch.linalg.qr(rows.unflatten(-1, (grade, dim)).mT)

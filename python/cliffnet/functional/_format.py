@@ -6,6 +6,8 @@ channels-last storage does for images: strides differ, values and shapes do not.
 
 from torch import Tensor
 
+from cliffnet.functional._checks import check_strided
+
 
 def is_blade_major(tensor: Tensor) -> bool:
     """Tell whether the blades of a tensor are stored as planes, outermost in memory.
@@ -14,7 +16,13 @@ def is_blade_major(tensor: Tensor) -> bool:
     ----------
     tensor : Tensor
         Shape ``(..., blades)``.
+
+    Raises
+    ------
+    DTypeError
+        If it is no tensor, or a sparse one.
     """
+    check_strided(tensor, "the argument")
     return tensor.dim() > 1 and tensor.movedim(-1, 0).is_contiguous()
 
 
@@ -31,6 +39,11 @@ def to_blade_major(tensor: Tensor) -> Tensor:
     Tensor
         The same shape and values. ``result[..., k]`` is contiguous.
 
+    Raises
+    ------
+    DTypeError
+        If it is no tensor, or a sparse one.
+
     Examples
     --------
     >>> import torch
@@ -38,6 +51,7 @@ def to_blade_major(tensor: Tensor) -> Tensor:
     >>> F.to_blade_major(torch.zeros(5, 3, 8)).stride()
     (3, 1, 15)
     """
+    check_strided(tensor, "the argument")
     if tensor.dim() < 2:
         return tensor
     return tensor.movedim(-1, 0).contiguous().movedim(0, -1)

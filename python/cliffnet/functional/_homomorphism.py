@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from cliffnet._graphs import kept_object
 from cliffnet.algebra import Algebra, Layout, relabelling
+from cliffnet.algebra._layout import layout_of_key
 from cliffnet.errors import AlgebraMismatchError, BladeError, DomainError, LayoutError, ShapeError
 from cliffnet.functional._blade_recursion import blade_recursion
 from cliffnet.functional._checks import check_algebra, check_multivector, check_together
@@ -222,7 +224,7 @@ def _generators(source: Algebra, target: Algebra, mapping: Mapping[str, str] | N
     """Return the generator of the target, and its sign, for each generator of the source."""
     check_algebra(source)
     check_algebra(target)
-    renamed = dict(mapping or {})
+    renamed = _names(mapping)
     result = []
     for i, name in enumerate(source.generator_names):
         image = renamed.pop(name, name)
@@ -243,13 +245,40 @@ def _generators(source: Algebra, target: Algebra, mapping: Mapping[str, str] | N
     return tuple(result)
 
 
+def embedded_layout(layout: Layout, target: Algebra, mapping: Mapping[str, str] | None) -> Layout:
+    """Return the images of the blades of a layout, in the order and with the signs of the target."""
+    return _images(_generators(layout.algebra, target, mapping), layout, target)
+
+
+def _names(mapping: Mapping[str, str] | None) -> dict[str, str]:
+    if mapping is None:
+        return {}
+    if not isinstance(mapping, Mapping) or not all(
+        isinstance(name, str) for names in mapping.items() for name in names
+    ):
+        raise BladeError(f"the mapping is {mapping!r}, expected names of generators such as {{'e1': 'e2'}}")
+    return dict(mapping)
+
+
 def _out_layout(
     generators: _Generators, given: Layout, target: Algebra, dense: bool, out_layout: Layout | None
 ) -> Layout:
     if out_layout is not None or dense:
         return full_unless_given(target, out_layout)
-    return target.layout_of_masks(
-        sum(1 << place for i, (place, _) in enumerate(generators) if mask >> i & 1) for mask in given.blade_masks
+    return _images(generators, given, target)
+
+
+def _images(generators: _Generators, given: Layout, target: Algebra) -> Layout:
+    return _images_of(given.key, target.vectors.key, generators)
+
+
+# in a kept function, which graphs run: they cannot follow how a layout gets its key
+@kept_object
+def _images_of(source: str, vectors: str, generators: _Generators) -> Layout:
+    """Return the blades that those of a layout are renamed to, in the order of the algebra of some vectors."""
+    return layout_of_key(vectors).algebra.layout_of_masks(
+        sum(1 << place for i, (place, _) in enumerate(generators) if mask >> i & 1)
+        for mask in layout_of_key(source).blade_masks
     )
 
 

@@ -9,6 +9,7 @@ from cliffnet.functional._exponential import exp_on_layout
 from cliffnet.functional._invariants import norm_squared
 from cliffnet.functional._layouts import apply, full_unless_given, multiply
 from cliffnet.functional._logarithm import log_on_layout
+from cliffnet.functional._refusals import TOLERANCE
 
 
 def sqrt(a: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout: Layout | None = None) -> Tensor:
@@ -49,11 +50,11 @@ def sqrt(a: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layou
     >>> F.sqrt(torch.tensor([0.0, 1.0]), algebra, layout=algebra.even)
     tensor([0.7071, 0.7071])
     """
-    return apply(_sqrt, a, algebra, layout, out_layout)
+    return apply(lambda values, at: _sqrt(values, at, TOLERANCE[a.dtype]), a, algebra, layout, out_layout)
 
 
-def _sqrt(values: Tensor, layout: Layout) -> tuple[Tensor, Layout]:
-    logarithm, bivectors = log_on_layout(values, layout, "sqrt")
+def _sqrt(values: Tensor, layout: Layout, tolerance: float) -> tuple[Tensor, Layout]:
+    logarithm, bivectors = log_on_layout(values, layout, "sqrt", tolerance)
     return exp_on_layout(logarithm / 2, bivectors)
 
 
@@ -169,7 +170,7 @@ def _slerp(a: Tensor, b: Tensor, t: Tensor | float, layout: Layout, name: str) -
     a_reverse = reverse(a, algebra, layout=layout)
     quotient = multiply("geometric_product", b.to(a.dtype), a_reverse, layout, layout, between)
     quotient = quotient * norm_squared(a.detach(), algebra, layout=layout).unsqueeze(-1).sign()
-    logarithm, bivectors = log_on_layout(quotient, between, name)
+    logarithm, bivectors = log_on_layout(quotient, between, name, TOLERANCE[b.dtype])
     part = t.to(a.dtype).unsqueeze(-1) if isinstance(t, Tensor) else t
     turn, even = exp_on_layout(part * logarithm, bivectors)
     out = even.product(layout)

@@ -1,5 +1,6 @@
 """Invariants of multivectors and the action of versors."""
 
+import torch
 from torch import Tensor
 
 from cliffnet import ops
@@ -8,6 +9,8 @@ from cliffnet.errors import LayoutError
 from cliffnet.functional._blades import grade_involute, reverse
 from cliffnet.functional._checks import check_pair
 from cliffnet.functional._layouts import full_unless_given, move, multiply
+
+_HALF = (torch.bfloat16, torch.float16)
 
 # from here on the products of full multivectors run through matrices
 _WIDE = 6
@@ -103,8 +106,8 @@ def sandwich(
 
     Raises
     ------
-    ShapeError, DTypeError, DeviceError, AlgebraMismatchError
-        If the operands do not fit the algebra or each other.
+    ShapeError, DTypeError, DeviceError, AlgebraMismatchError, LayoutError
+        If the operands do not fit the algebra or each other, or the result has nothing in ``out_layout``.
 
     Notes
     -----
@@ -112,7 +115,14 @@ def sandwich(
     """
     left, right = full_unless_given(algebra, versor_layout), full_unless_given(algebra, x_layout)
     check_pair(versor, x, algebra, left, right)
-    out = right.whole_grades() if out_layout is None else full_unless_given(algebra, out_layout)
+    reached = right.whole_grades()
+    out = reached if out_layout is None else full_unless_given(algebra, out_layout)
+    if reached.size and out.size and not (reached & out).size:
+        raise LayoutError(f"the result lies in {reached!r}, but {out!r} was asked for, which holds none of it")
+    dtype = torch.promote_types(versor.dtype, x.dtype)
+    if dtype in _HALF:
+        # the square of a versor soon leaves the range of half precision, and every step would round
+        versor, x = versor.float(), x.float()
     reversed_versor = reverse(versor, algebra, layout=left)
     first, second = (reversed_versor, versor) if inverse else (versor, reversed_versor)
     middle = left.product(right)
@@ -128,4 +138,6 @@ def sandwich(
     if moved is None:
         raise LayoutError(f"the versor's layout {left!r} holds no blade")
     transformed = multiply("geometric_product", moved, second, middle, left, out)
-    return transformed if unit else transformed / norm_squared(versor, algebra, layout=left).unsqueeze(-1)
+    if not unit:
+        transformed = transformed / norm_squared(versor, algebra, layout=left).unsqueeze(-1)
+    return transformed.to(dtype)

@@ -147,7 +147,7 @@ def not_invertible(flag: Tensor, algebra: Algebra) -> NotInvertibleError:
         if where
         else f"the element of {algebra} has no inverse"
     )
-    return NotInvertibleError(f"{found}; it is singular to working precision; inverse_ex tells where without an error")
+    return NotInvertibleError(f"{found} (singular to working precision); inverse_ex tells where without an error")
 
 
 def _matrix_out(layout: Layout) -> Layout:

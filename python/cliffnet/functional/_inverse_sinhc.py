@@ -64,7 +64,7 @@ def inverse_sinhc(square: Tensor, cosh: Tensor) -> Tensor:
 
 
 def _near_identity(p: Tensor, mu: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """Evaluate ``2 atanh(sqrt Y) / (sqrt Y (1 + P))`` with ``Y = G^2 / (1 + P)^2``, the square of a half-angle tangent."""
+    """Evaluate ``2 atanh(sqrt Y) / (sqrt Y (1 + P))`` with ``Y = G^2 / (1 + P)^2``, the squared half-angle tangent."""
     scalar = 1 + p
     # 1 / (1 + P) = a + b w, and Y = (g + 2 p w) (a + b w)^2
     norm = scalar * scalar - mu
@@ -75,7 +75,7 @@ def _near_identity(p: Tensor, mu: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _planes(p: Tensor, mu: Tensor, total: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return squared sines and cosines of the two commuting simple rotors, ``(..., 2)``, and how far the squares differ."""
+    """Return squared sines and cosines of the two commuting simple rotors, ``(..., 2)``, and how far squares differ."""
     difference = (total * total - 4 * mu).sqrt()
     dominant = (total + difference.copysign(total)) / 2
     other = mu / dominant
@@ -117,7 +117,9 @@ def inverse_sinhc_study(p: Tensor, mu: Tensor, g: Tensor, eigen_squares: Tensor)
     root = torch.where(split, mu, 1.0).sqrt()
     eigen_cosines = torch.where(split, p, 3.0).unsqueeze(-1) + torch.stack((root, -root), -1)
     by_split = split.unsqueeze(-1)
-    factors = inverse_sinhc(torch.where(by_split, eigen_squares, squares), torch.where(by_split, eigen_cosines, cosines))
+    factors = inverse_sinhc(
+        torch.where(by_split, eigen_squares, squares), torch.where(by_split, eigen_cosines, cosines)
+    )
     first, second = factors.unbind(-1)
     crossed_first, crossed_second = (factors * cosines).unbind(-1)
     weighted = first * squares[..., 0] * cosines[..., 1] - second * squares[..., 1] * cosines[..., 0]

@@ -83,8 +83,9 @@ def change_layout(x: Tensor, source: Layout, target: Layout, *, project: bool = 
     >>> F.change_layout(torch.tensor([1.0, 2.0]), algebra.vectors, algebra.full).tolist()
     [0.0, 1.0, 2.0, 0.0]
     """
-    check_layout(source, source.algebra)
-    check_layout(target, source.algebra)
+    for layout in (source, target):
+        # before it is asked for its algebra
+        check_layout(layout, getattr(source, "algebra", None))
     check_multivector(x, source.algebra, layout=source)
     if not project:
         check_holds(target, source)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from cliffnet.algebra import Algebra, Layout
+from cliffnet.functional._constants import constant
 from cliffnet.functional._inverse_sinhc import by_eigenvalues, inverse_sinhc, inverse_sinhc_study
 from cliffnet.functional._layouts import apply, move
 from cliffnet.functional._matrix import from_matrix, to_matrix
@@ -14,7 +15,8 @@ from cliffnet.functional._refusals import (
     refuse_other_norms,
     refuse_where,
 )
-from cliffnet.functional._study import WIDE, Frame, frame, scalar_square, square_parts, times_bivector
+from cliffnet.functional._study import WIDE, Frame, frame, scalar_square, times_bivector
+from cliffnet.functional._versors import blade_squares
 from cliffnet.functional._wide_logarithm import log_of_wide_rotor
 
 
@@ -51,9 +53,10 @@ def log(a: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout
     -----
     Equivariant under Pin: ``log(g.R) = g.log(R)``. With at most five generators in use, one closed form for every
     metric: ``cosh B = <R>_0 + <R>_4`` and ``sinh B = <R>_2`` are both used, so that full accuracy is kept near the
-    identity and near angles of pi. From six generators on, a square root of the matrix of :func:`to_matrix` and
-    then functions of a matrix of the size of a vector; accuracy is lost close to the edge of the domain, where the
-    iteration stops converging (within about 1e-4 of an angle of pi) and the element is refused.
+    identity and near angles of pi. (Where a sum of two angles is near pi, the directions that turn by it are known as
+    well as its sine is.) From six generators on, a square root of the matrix of :func:`to_matrix` and then functions of
+    a matrix of the size of a vector; within about 1e-4 of an angle of pi its iteration stops converging, and the
+    element is refused.
 
     References
     ----------
@@ -70,15 +73,20 @@ def log(a: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout
     >>> F.log(rotor, algebra, layout=algebra.even)
     tensor([ 0.1000, -0.5000,  0.7000])
     """
-    return apply(log_on_layout, a, algebra, layout, out_layout)
+    return apply(
+        lambda values, at: log_on_layout(values, at, "log", TOLERANCE[a.dtype]), a, algebra, layout, out_layout
+    )
 
 
-def log_on_layout(values: Tensor, layout: Layout, name: str = "log") -> tuple[Tensor, Layout]:
-    """Return the logarithm and its layout; errors speak of the function of the given name."""
+def log_on_layout(values: Tensor, layout: Layout, name: str, tolerance: float) -> tuple[Tensor, Layout]:
+    """Return the logarithm and its layout; errors speak of the function of the given name.
+
+    The norm may be off by the tolerance, which is that of the argument's own precision.
+    """
     algebra, layouts = layout.algebra, frame(layout.key)
     outside = refuse_other_grades(values, layout, range(0, algebra.dim + 1, 2), name, "even elements")
     rotor = move(values, layout, layouts.even)
-    refused = refuse_other_norms(rotor, layouts, name)
+    refused = refuse_other_norms(rotor, layouts, name, tolerance)
     if outside is not None:
         refused = refused | outside
     if not layouts.bivectors.size:
@@ -86,13 +94,14 @@ def log_on_layout(values: Tensor, layout: Layout, name: str = "log") -> tuple[Te
         result, failed = rotor * 0, rotor < 0
     elif layouts.dim < WIDE:
         result = log_of_rotor(rotor, layouts)
-        failed = result.isnan().any(-1, keepdim=True)
+        failed = result.isnan().any(-1, keepdim=True) | _turns_fully(rotor, layouts)
     else:
         result = log_of_wide_rotor(rotor, layouts, algebra)
-        failed = result.isnan().any(-1, keepdim=True) | _misses(result, rotor, layouts, algebra)
+        failed = result.isnan().any(-1, keepdim=True) | _misses(result, rotor, layouts, tolerance)
     failed = failed & ~rotor.isnan().any(-1, keepdim=True)
     refuse_where(failed, lambda: _explanation(rotor, failed, layouts, name))
-    return torch.where(refused | failed, torch.nan, result), layouts.bivectors if layouts.bivectors.size else layouts.scalars
+    result_layout = layouts.bivectors if layouts.bivectors.size else layouts.scalars
+    return torch.where(refused | failed, torch.nan, result), result_layout
 
 
 def log_of_rotor(rotor: Tensor, layouts: Frame) -> Tensor:
@@ -112,12 +121,22 @@ def log_of_rotor(rotor: Tensor, layouts: Frame) -> Tensor:
     return scalar * bivector + along * turned
 
 
-def _misses(result: Tensor, rotor: Tensor, layouts: Frame, algebra: Algebra) -> Tensor:
+def _turns_fully(rotor: Tensor, layouts: Frame) -> Tensor:
+    """Tell where a rotor is minus one but for rounding and null directions, with an axis of one."""
+    squares = constant(blade_squares(layouts.bivectors.key), rotor.dtype, rotor.device)
+    planes = move(rotor.detach(), layouts.even, layouts.bivectors).where(squares != 0, 0.0)
+    rounding = 8 * torch.finfo(rotor.dtype).eps * magnitude(rotor)
+    scalar = move(rotor.detach(), layouts.even, layouts.scalars)
+    return (scalar < 0) & (planes.abs() <= rounding).all(-1, keepdim=True) & (scalar + 1 <= rounding)
+
+
+def _misses(result: Tensor, rotor: Tensor, layouts: Frame, tolerance: float) -> Tensor:
     """Tell where a wide logarithm does not lead back to the rotor, with an axis of one."""
+    algebra = layouts.even.algebra
     matrix = to_matrix(result.detach().nan_to_num(), algebra, layout=layouts.bivectors)
     back = from_matrix(torch.linalg.matrix_exp(matrix), algebra, out_layout=layouts.even)
     error = (back - rotor.detach()).abs().amax(-1, keepdim=True)
-    return ~(error <= TOLERANCE[rotor.dtype] * magnitude(rotor))
+    return ~(error <= tolerance * magnitude(rotor))
 
 
 def _explanation(rotor: Tensor, failed: Tensor, layouts: Frame, name: str) -> str:
@@ -136,6 +155,6 @@ def _explanation(rotor: Tensor, failed: Tensor, layouts: Frame, name: str) -> st
             "which acts the same"
         )
     return (
-        f"{name} was given a rotor with an eigenvalue of -1 or below, such as the negative of a boost: it has no real or no "
-        "unique logarithm. Take the negative of the rotor, which acts the same"
+        f"{name} was given a rotor with an eigenvalue of -1 or below, such as the negative of a boost: it has no real "
+        "or no unique logarithm. Take the negative of the rotor, which acts the same"
     )

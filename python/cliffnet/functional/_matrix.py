@@ -10,6 +10,7 @@ from cliffnet._graphs import constant_in_graphs
 from cliffnet.algebra import Algebra, Layout
 from cliffnet.algebra._matrix import matrix_entries, matrix_pieces, matrix_places, matrix_shape
 from cliffnet.errors import DTypeError, ShapeError
+from cliffnet.functional._autocast import without_autocast
 from cliffnet.functional._checks import check_algebra, check_multivector
 from cliffnet.functional._layouts import full_unless_given
 
@@ -30,7 +31,21 @@ class _Tables(NamedTuple):
     hadamard: Tensor
 
 
-def _make_tables(layout: str, dtype: torch.dtype, device: torch.device) -> _Tables:
+class _Numbers(NamedTuple):
+    """The same as plain numbers."""
+
+    sources: tuple[int, ...]
+    source_factors: tuple[float, ...]
+    entries: tuple[int, ...]
+    entry_factors: tuple[float, ...] | None
+    pieces: tuple[int, ...]
+    places: tuple[int, ...]
+    place_factors: tuple[float, ...]
+    hadamard: tuple[tuple[float, ...], ...]
+
+
+@constant_in_graphs
+def _numbers(layout: str) -> _Numbers:
     shape, places = matrix_shape(layout), matrix_places(layout)
     # words that no blade uses read the first blade, times zero
     sources, source_factors = [0] * shape.words, [0.0] * shape.words
@@ -38,32 +53,46 @@ def _make_tables(layout: str, dtype: torch.dtype, device: torch.device) -> _Tabl
         sources[position], source_factors[position] = index, factor
     entries, entry_factors = matrix_entries(layout)
     columns = range(shape.columns)
+    return _Numbers(
+        tuple(sources),
+        tuple(source_factors),
+        tuple(entries),
+        None if all(factor == 1.0 for factor in entry_factors) else tuple(entry_factors),
+        tuple(matrix_pieces(layout)),
+        tuple(position for position, _ in places),
+        tuple(1 / (factor * shape.columns) for _, factor in places),
+        tuple(tuple(1.0 - 2.0 * ((row & column).bit_count() & 1) for column in columns) for row in columns),
+    )
 
-    def integers(values: list[int] | tuple[int, ...]) -> Tensor:
-        return torch.tensor(values, dtype=torch.int64, device=device)
 
-    def numbers(values: list[float] | list[list[float]] | tuple[float, ...]) -> Tensor:
-        return torch.tensor(values, dtype=dtype, device=device)
-
+def _make_tables(layout: str, dtype: torch.dtype, device: torch.device) -> _Tables:
+    numbers = _numbers(layout)
+    factors = numbers.entry_factors
     return _Tables(
-        integers(sources),
-        numbers(source_factors),
-        integers(entries),
-        None if all(factor == 1.0 for factor in entry_factors) else numbers(entry_factors),
-        integers(matrix_pieces(layout)),
-        integers([position for position, _ in places]),
-        numbers([1 / (factor * shape.columns) for _, factor in places]),
-        numbers([[1.0 - 2.0 * ((row & column).bit_count() & 1) for column in columns] for row in columns]),
+        torch.tensor(numbers.sources, dtype=torch.int64, device=device),
+        torch.tensor(numbers.source_factors, dtype=dtype, device=device),
+        torch.tensor(numbers.entries, dtype=torch.int64, device=device),
+        None if factors is None else torch.tensor(factors, dtype=dtype, device=device),
+        torch.tensor(numbers.pieces, dtype=torch.int64, device=device),
+        torch.tensor(numbers.places, dtype=torch.int64, device=device),
+        torch.tensor(numbers.place_factors, dtype=dtype, device=device),
+        torch.tensor(numbers.hadamard, dtype=dtype, device=device),
     )
 
 
 _kept_tables = cache(_make_tables)
 
 
-@constant_in_graphs
 def _tables(layout: str, dtype: torch.dtype, device: torch.device) -> _Tables:
-    """Return the tables; kept between calls except where a mode would leave its own kind of tensor behind."""
-    if torch._C._len_torch_dispatch_stack() or torch._C._are_functorch_transforms_active():
+    """Return the tables; kept between calls except where a mode would leave its own kind of tensor behind.
+
+    Graphs make them of numbers: the sizes of tensors that they took as constants could become symbolic.
+    """
+    if (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._are_functorch_transforms_active()
+    ):
         return _make_tables(layout, dtype, device)
     with torch.inference_mode(False):
         return _kept_tables(layout, dtype, device)
@@ -122,7 +151,8 @@ def to_matrix(a: Tensor, algebra: Algebra, *, layout: Layout | None = None) -> T
         return a.new_zeros((*a.shape[:-1], shape.size, shape.size), dtype=dtype)
     tables = _tables(layout.key, a.dtype, a.device)
     words = a.index_select(-1, tables.sources) * tables.source_factors
-    parts = (words.unflatten(-1, (-1, shape.columns)) @ tables.hadamard).flatten(-2)
+    with without_autocast(a.device):
+        parts = (words.unflatten(-1, (-1, shape.columns)) @ tables.hadamard).flatten(-2)
     parts = parts.unflatten(-1, (1 + shape.is_complex, -1)).index_select(-1, tables.entries)
     if tables.entry_factors is not None:
         parts = parts * tables.entry_factors
@@ -173,7 +203,8 @@ def from_matrix(matrix: Tensor, algebra: Algebra, *, out_layout: Layout | None =
     tables = _tables(layout.key, _REAL.get(matrix.dtype, matrix.dtype), matrix.device)
     parts = torch.stack((matrix.real, matrix.imag), -3) if shape.is_complex else matrix.unsqueeze(-3)
     words = parts.flatten(-2).index_select(-1, tables.pieces)
-    words = (words.unflatten(-1, (-1, shape.columns)) @ tables.hadamard).flatten(-3)
+    with without_autocast(matrix.device):
+        words = (words.unflatten(-1, (-1, shape.columns)) @ tables.hadamard).flatten(-3)
     coefficients: Tensor = words.index_select(-1, tables.places) * tables.place_factors
     return coefficients
 
@@ -186,7 +217,7 @@ def _check_matrix(matrix: Tensor, algebra: Algebra, size: int, is_complex: bool)
         given = matrix.dtype if isinstance(matrix, Tensor) else type(matrix).__name__
         names = " or ".join(str(dtype).removeprefix("torch.") for dtype in expected)
         raise DTypeError(f"the matrix is {given}, but matrices of {algebra} are {names}; convert it with .to()")
-    if matrix.dim() < 2 or tuple(matrix.shape[-2:]) != (size, size):
+    if matrix.dim() < 2 or matrix.shape[-2] != size or matrix.shape[-1] != size:
         raise ShapeError(
             f"the matrix has shape {tuple(matrix.shape)}, but matrices of {algebra} have {size} rows and columns"
         )

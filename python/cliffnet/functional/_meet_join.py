@@ -16,6 +16,8 @@ from cliffnet.functional._factorization import factored, no_blade
 from cliffnet.functional._flattenings import euclidean_grade, wedge_of
 from cliffnet.functional._layouts import full_unless_given, move, multiply
 
+_Layouts = tuple[Layout | None, Layout | None]
+
 
 def join(
     a: Tensor,
@@ -78,8 +80,8 @@ def join(
     >>> F.join(torch.tensor([2.0, 0.0, 0.0]), torch.tensor([0.0, 3.0, 0.0]), algebra, **bivectors).tolist()
     [1.0]
     """
-    pair = _joined(a, b, algebra, (a_layout, b_layout), grade, None)
-    return _returned(pair, pair.join, pair.join_grade, a, algebra, (a_layout, b_layout, out_layout))
+    found = graded_join(a, b, algebra, (a_layout, b_layout), grade)
+    return _placed(found, algebra, (a_layout, b_layout, out_layout))
 
 
 def meet(
@@ -146,14 +148,26 @@ def meet(
     >>> F.meet(torch.tensor([2.0, 0.0, 0.0]), torch.tensor([0.0, 3.0, 0.0]), algebra, **bivectors).tolist()
     [6.0, 0.0, 0.0]
     """
-    pair = _joined(a, b, algebra, (a_layout, b_layout), None, grade)
+    found = graded_meet(a, b, algebra, (a_layout, b_layout), grade)
+    return _placed(found, algebra, (a_layout, b_layout, out_layout))
+
+
+def graded_join(a: Tensor, b: Tensor, algebra: Algebra, layouts: _Layouts, grade: int | None) -> tuple[Tensor, Layout]:
+    """Return the join, and the layout of its grade on which it stands."""
+    pair = _joined(a, b, algebra, layouts, grade, None)
+    return _returned(pair, pair.join, pair.join_grade, a.dtype, algebra)
+
+
+def graded_meet(a: Tensor, b: Tensor, algebra: Algebra, layouts: _Layouts, grade: int | None) -> tuple[Tensor, Layout]:
+    """Return the meet, and the layout of its grade on which it stands."""
+    pair = _joined(a, b, algebra, layouts, None, grade)
     first, second, whole = (euclidean_grade(pair.layout, k) for k in (pair.a_grade, pair.b_grade, pair.join_grade))
     rest = euclidean_grade(pair.layout, pair.join_grade - pair.b_grade)
     meet_grade = pair.a_grade + pair.b_grade - pair.join_grade
     inverse = pair.join * constant(involution_signs(whole.key, "reverse"), pair.join.dtype, pair.join.device)
     dual = multiply("left_contraction", pair.b, inverse, second, whole, rest)
     values = multiply("left_contraction", dual, pair.a, rest, first, euclidean_grade(pair.layout, meet_grade))
-    return _returned(pair, values, meet_grade, a, algebra, (a_layout, b_layout, out_layout))
+    return _returned(pair, values, meet_grade, a.dtype, algebra)
 
 
 class _Pair(NamedTuple):
@@ -173,15 +187,16 @@ def _joined(
     a: Tensor,
     b: Tensor,
     algebra: Algebra,
-    layouts: tuple[Layout | None, Layout | None],
+    layouts: _Layouts,
     join_grade: int | None,
     meet_grade: int | None,
 ) -> _Pair:
     left, right = full_unless_given(algebra, layouts[0]), full_unless_given(algebra, layouts[1])
     check_pair(a, b, algebra, left, right)
     rtol = tolerance(a.dtype)
+    asked = meet_grade if join_grade is None else join_grade
     r, s = (
-        common_grade(x, layout, name, None, rtol)
+        _operand_grade(x, layout, name, asked, rtol)
         for x, layout, name in ((a, left, "the left operand"), (b, right, "the right operand"))
     )
     (a_size, a_vectors, a_fails), (b_size, b_vectors, b_fails) = factored(a, left, r), factored(b, right, s)
@@ -210,6 +225,20 @@ def _joined(
     return _Pair(left, *values, joined, r, s, r + added, is_undefined)
 
 
+def _operand_grade(x: Tensor, layout: Layout, name: str, asked: int | None, rtol: float) -> int:
+    """Return the grade of an operand; of an empty batch that cannot be read, so it gets the grade asked for."""
+    if len(set(layout.grades)) > 1:
+        if not are_known(x):
+            raise GradeError(
+                f"the grade of {name} cannot be read from its values inside a compiled graph or a transform; pass its "
+                "layout, one of a single grade such as algebra.vectors"
+            )
+        if asked is not None and not x.numel():
+            layout.algebra.check_grade(asked)
+            return asked
+    return common_grade(x, layout, name, None, rtol)
+
+
 def _oriented_join(
     values: tuple[Tensor, Tensor], layouts: tuple[Layout, Layout], new: Tensor, is_disjoint: bool
 ) -> Tensor:
@@ -230,6 +259,9 @@ def _oriented_join(
 
 def _asked_for(r: int, s: int, dim: int, join_grade: int | None, meet_grade: int | None) -> int:
     """Return how many vectors the right operand has to add for a join or a meet of a grade."""
+    for given in (join_grade, meet_grade):
+        if given is not None and not isinstance(given, int):
+            raise GradeError(f"the grade is {given!r}, expected an integer")
     least, most = max(r, s), min(r + s, dim)
     if join_grade is None:
         assert meet_grade is not None
@@ -277,20 +309,19 @@ def _at(flag: Tensor) -> str:
     return f" at index {where} of the batch" if where else ""
 
 
-def _returned(
-    pair: _Pair,
-    values: Tensor,
-    grade: int,
-    a: Tensor,
-    algebra: Algebra,
-    layouts: tuple[Layout | None, Layout | None, Layout | None],
-) -> Tensor:
+def _returned(pair: _Pair, values: Tensor, grade: int, dtype: torch.dtype, algebra: Algebra) -> tuple[Tensor, Layout]:
     own = algebra.layout(grades=(grade,))
-    if layouts[2] is not None:
-        out = full_unless_given(algebra, layouts[2])
-        if out.size and not (own & out).size:
-            raise LayoutError(f"the result has grade {grade}, but {out!r} was asked for, which holds none of it")
-    else:
-        out = algebra.full if layouts == (None, None, None) else own
     values = values.masked_fill(pair.is_undefined.unsqueeze(-1), torch.nan)
-    return move(values, euclidean_grade(pair.layout, grade), out).to(a.dtype)
+    return move(values, euclidean_grade(pair.layout, grade), own).to(dtype), own
+
+
+def _placed(
+    found: tuple[Tensor, Layout], algebra: Algebra, layouts: tuple[Layout | None, Layout | None, Layout | None]
+) -> Tensor:
+    values, own = found
+    if layouts[2] is None:
+        return move(values, own, algebra.full) if layouts == (None, None, None) else values
+    out = full_unless_given(algebra, layouts[2])
+    if out.size and not (own & out).size:
+        raise LayoutError(f"the result has grade {own.grades[0]}, but {out!r} was asked for, which holds none of it")
+    return move(values, own, out)

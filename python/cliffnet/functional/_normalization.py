@@ -47,7 +47,8 @@ def coefficient_norm(a: Tensor, algebra: Algebra, *, layout: Layout | None = Non
     tensor(5.)
     """
     check_multivector(a, algebra, layout=full_unless_given(algebra, layout))
-    return torch.linalg.vector_norm(a, dim=-1)
+    norm: Tensor = torch.linalg.vector_norm(a, dim=-1)
+    return norm
 
 
 def normalize(a: Tensor, algebra: Algebra, *, layout: Layout | None = None, out_layout: Layout | None = None) -> Tensor:
@@ -131,7 +132,7 @@ def _divided(element: Tensor, s: Tensor, singular: Tensor) -> Tensor:
 def _normalize_study(
     element: Tensor, s: Tensor, w: Tensor, singular: Tensor, work: Layout, layouts: Frame
 ) -> tuple[Tensor, Tensor]:
-    """Multiply by ``(s + w)^(-1/2) = (c - w / (2 c)) / sqrt(s^2 - w^2)`` on the left; also return where it is singular."""
+    """Multiply by ``(s + w)^(-1/2) = (c - w / (2 c)) / sqrt(s^2 - w^2)`` on the left; also tell where singular."""
     discriminant = s * s - scalar_square(w, layouts.quadvectors, layouts)
     singular = singular | (discriminant.detach() <= 16 * torch.finfo(s.dtype).eps * (s * s).detach())
     root = torch.where(singular, 1.0, discriminant).sqrt()
@@ -158,7 +159,7 @@ def _refuse_mixed_parity(element: Tensor, layout: Layout) -> Tensor:
 
 def _no_norm(s: Tensor, singular: Tensor) -> str:
     return (
-        f"normalize was given an element without a norm to divide by: <X reverse(X)>_0 = {s[singular][0].item():.3g}, and "
-        "X reverse(X) is zero, null or a zero divisor. Null vectors, ideal points and lines cannot be normalised; scale "
-        "them by F.coefficient_norm"
+        "normalize was given an element without a norm to divide by: <X reverse(X)>_0 is "
+        f"{s[singular][0].item():.3g}, and X reverse(X) is zero, null or a zero divisor. Null vectors, ideal points "
+        "and lines cannot be normalised; scale them by F.coefficient_norm"
     )

@@ -3,8 +3,11 @@
 import torch
 from torch import Tensor
 
+from cliffnet._graphs import kept_object
 from cliffnet.algebra import Algebra, Layout
+from cliffnet.algebra._layout import layout_of_key
 from cliffnet.errors import DTypeError, NotInvertibleError, ShapeError
+from cliffnet.functional._autocast import without_autocast
 from cliffnet.functional._blade_recursion import GradeStep, blade_recursion
 from cliffnet.functional._checks import FLOATING, check_algebra, check_together
 from cliffnet.functional._constants import constant
@@ -198,19 +201,29 @@ def _grade_layout(algebra: Algebra, grade: int) -> Layout:
 
 def _generators(algebra: Algebra) -> Layout:
     """Return the layout of the generators in the order of ``algebra.metric``."""
+    return _generators_of(algebra.vectors.key)
+
+
+# layouts are made in kept functions, which graphs run: they cannot follow how a layout gets its key
+@kept_object
+def _generators_of(vectors: str) -> Layout:
+    algebra = layout_of_key(vectors).algebra
     return Layout(algebra, [1 << i for i in range(algebra.dim)], [1] * algebra.dim)
+
+
+@kept_object
+def _images_of(source: str) -> Layout:
+    """Return the blades of whole grades that those of a layout map to, grade after grade."""
+    layout = layout_of_key(source)
+    parts = [_grade_layout(layout.algebra, grade) for grade in sorted(set(layout.grades))]
+    masks, signs = ([blade for part in parts for blade in getattr(part, name)] for name in ("blade_masks", "blade_signs"))
+    return Layout(layout.algebra, masks, signs)
 
 
 def combine_rows(values: Tensor, rows: Tensor) -> Tensor:
     """Return ``values @ rows`` for coefficients and images of their blades, in full precision under autocast too."""
-    if torch.is_autocast_enabled(values.device.type):
-        with torch.autocast(values.device.type, enabled=False):
-            return _combine_rows(values, rows)
-    return _combine_rows(values, rows)
-
-
-def _combine_rows(values: Tensor, rows: Tensor) -> Tensor:
-    return values @ rows if rows.dim() == 2 else (values.unsqueeze(-2) @ rows).squeeze(-2)
+    with without_autocast(values.device):
+        return values @ rows if rows.dim() == 2 else (values.unsqueeze(-2) @ rows).squeeze(-2)
 
 
 def _widened(matrix: Tensor) -> Tensor:
@@ -248,7 +261,6 @@ def _signed(rows: Tensor, step: GradeStep) -> Tensor:
 
 
 def _map_blades(matrix: Tensor, values: Tensor, source: Layout) -> tuple[Tensor, Layout]:
-    algebra = source.algebra
     try:
         leading = torch.broadcast_shapes(matrix.shape[:-2], values.shape[:-1])
     except RuntimeError as error:
@@ -257,18 +269,13 @@ def _map_blades(matrix: Tensor, values: Tensor, source: Layout) -> tuple[Tensor,
             "broadcast; sizes must be equal or 1, aligned from the right"
         ) from error
     pieces: list[Tensor] = []
-    masks: list[int] = []
-    signs: list[int] = []
-    for grade, (step, images) in enumerate(_blade_images(matrix, source)):
+    for step, images in _blade_images(matrix, source):
         if not step.rows:
             continue
         rows = _signed(_rows(images, step), step)
         part = values.index_select(-1, constant(step.places, torch.int64, values.device))
         piece = combine_rows(part, rows)
         pieces.append(piece.expand(*leading, piece.shape[-1]))
-        layout = _grade_layout(algebra, grade)
-        masks.extend(layout.blade_masks)
-        signs.extend(layout.blade_signs)
     if not pieces:
         return values.expand(*leading, 0), source
-    return torch.cat(pieces, -1), Layout(algebra, masks, signs)
+    return torch.cat(pieces, -1), _images_of(source.key)

@@ -40,7 +40,7 @@ def rotor_from_quaternion(
         An algebra with three generators of one sign. ``e1, e2, e3`` are the first three positive ones if there are that
         many, else the first three negative ones, where ``i, j, k`` are ``e23, -e13, e12``.
     order : {"wxyz", "xyzw"}
-        Where the real part stands.
+        Where the real part stands: first, or last as in :func:`cliffnet.geometry.pga3d.embed_rotation`.
     out_layout : Layout, optional
         Layout of the result; full multivectors if omitted.
 
@@ -134,8 +134,8 @@ def rotor_to_quaternion(
         refuse(
             rest > limit,
             lambda: DomainError(
-                f"rotor_to_quaternion takes combinations of {', '.join(units.layout.blade_names)}, but the argument has "
-                f"coefficients of {others.describe()}; split a translation off first"
+                f"rotor_to_quaternion takes combinations of {', '.join(units.layout.blade_names)}, but the argument "
+                f"has coefficients of {others.describe()}; split a translation off first"
             ),
         )
         entries = torch.where((rest <= limit).all(-1, keepdim=True), entries, torch.nan)
@@ -152,8 +152,8 @@ def _positions(order: str) -> tuple[int, ...]:
 def _units_of(algebra: Algebra) -> _Units:
     if algebra.p < 3 and algebra.q < 3:
         raise SignatureError(
-            f"{algebra} has {algebra.p} positive and {algebra.q} negative generators, but quaternions need three of one "
-            "sign, as in Algebra(3) or Algebra(3, 0, 1)"
+            f"{algebra} has {algebra.p} positive and {algebra.q} negative generators, but quaternions need three of "
+            "one sign, as in Algebra(3) or Algebra(3, 0, 1)"
         )
     return _units(algebra.vectors.key)
 

@@ -13,7 +13,7 @@ from cliffnet.functional._layouts import move, multiply
 from cliffnet.functional._study import Frame
 
 # beyond rounding, but within the steps that numerical derivatives take
-TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-5}
+TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
 def magnitude(values: Tensor) -> Tensor:
@@ -23,7 +23,9 @@ def magnitude(values: Tensor) -> Tensor:
     return values.detach().abs().amax(-1, keepdim=True).clamp(min=1.0)
 
 
-def refuse_other_grades(values: Tensor, layout: Layout, grades: Iterable[int], name: str, expected: str) -> Tensor | None:
+def refuse_other_grades(
+    values: Tensor, layout: Layout, grades: Iterable[int], name: str, expected: str
+) -> Tensor | None:
     """Refuse multivectors with coefficients on other grades than those given.
 
     Returns
@@ -38,7 +40,13 @@ def refuse_other_grades(values: Tensor, layout: Layout, grades: Iterable[int], n
     limit = TOLERANCE[values.dtype] * magnitude(values)
 
     def error() -> DomainError:
-        found = sorted({grade for grade, set_ in zip(others.grades, (parts > limit).reshape(-1, others.size).any(0), strict=True) if set_})
+        found = sorted(
+            {
+                grade
+                for grade, set_ in zip(others.grades, (parts > limit).reshape(-1, others.size).any(0), strict=True)
+                if set_
+            }
+        )
         return DomainError(
             f"{name} takes {expected}, but the argument has coefficients of grade {', '.join(map(str, found))}; "
             "project it with F.grade_project first if they do not matter"
@@ -53,11 +61,11 @@ def refuse_where(flag: Tensor, message: Callable[[], str]) -> None:
     refuse(flag, lambda: DomainError(message()))
 
 
-def refuse_other_norms(even: Tensor, layouts: Frame, name: str) -> Tensor:
+def refuse_other_norms(even: Tensor, layouts: Frame, name: str, tolerance: float) -> Tensor:
     """Refuse even elements without ``R reverse(R) = 1``; return where they are, with an axis of one."""
     reversed_even = reverse(even, layouts.even.algebra, layout=layouts.even)
     norm = multiply("geometric_product", even, reversed_even, layouts.even, layouts.even, layouts.study).detach()
-    limit = TOLERANCE[even.dtype] * magnitude(even) ** 2
+    limit = tolerance * magnitude(even) ** 2
     wrong = (norm[..., :1] - 1).abs() > limit
     if layouts.quadvectors.size:
         wrong = wrong | (norm[..., 1:].abs() > limit).any(-1, keepdim=True)

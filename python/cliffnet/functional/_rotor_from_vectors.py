@@ -85,13 +85,13 @@ def rotor_from_vectors(
     refuse_where(
         impossible & ~differ & ~first_null & ~second_null,
         lambda: (
-            "rotor_from_vectors was given vectors that no rotor in their plane takes to each other: they lie in opposite "
-            "halves of a cone; negate one of them"
+            "rotor_from_vectors was given vectors that no rotor in their plane takes to each other: they lie in "
+            "opposite halves of a cone; negate one of them"
         ),
     )
     wrong = first_null | second_null | differ | impossible
     rotor = torch.where(wrong if refused is None else wrong | refused, torch.nan, rotor)
-    return move(rotor, algebra.even, target).to(a.dtype)
+    return move(rotor, algebra.scalars | algebra.bivectors, target).to(a.dtype)
 
 
 @kept_constant
@@ -111,7 +111,7 @@ def _unit(vector: Tensor, algebra: Algebra) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _between(first: Tensor, second: Tensor, sign: Tensor, algebra: Algebra) -> tuple[Tensor, Tensor]:
-    """Return ``± h a`` with the unit vector ``h`` halfway, on ``algebra.even``, and where there is none."""
+    """Return ``± h a`` with the unit vector ``h`` halfway, on scalars and bivectors, and where there is none."""
     metric = constant(_metric_of_vectors(algebra.vectors.key), first.dtype, first.device)
     rounding = 16 * torch.finfo(first.dtype).eps
     halfway = first + second
@@ -133,5 +133,7 @@ def _between(first: Tensor, second: Tensor, sign: Tensor, algebra: Algebra) -> t
     axis = torch.where(opposite, across, halfway)
     length = torch.where(none, 1.0, torch.where(opposite, across_square, square)).sqrt()
     vectors = algebra.vectors
-    product = multiply("geometric_product", axis / length, sign * first, vectors, vectors, algebra.even)
+    product = multiply(
+        "geometric_product", axis / length, sign * first, vectors, vectors, algebra.scalars | algebra.bivectors
+    )
     return product, none

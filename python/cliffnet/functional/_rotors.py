@@ -68,9 +68,9 @@ def rotor_from_matrix(matrix: Tensor, algebra: Algebra, *, out_layout: Layout | 
     Parameters
     ----------
     matrix : Tensor
-        Shape ``(..., n, n)``, rows and columns in the order of ``algebra.vectors``: any matrix of the identity component
-        of the rotations of the metric. Null generators must stay as they are, while others may be moved along them, as
-        motors of PGA do.
+        Shape ``(..., n, n)``, rows and columns in the order of ``algebra.vectors``: any rotation of the metric in the
+        identity component. Null generators must stay as they are, while others may be moved along them, as motors of
+        PGA do.
     algebra : Algebra
         The algebra, with ``n`` generators.
     out_layout : Layout, optional
@@ -79,9 +79,9 @@ def rotor_from_matrix(matrix: Tensor, algebra: Algebra, *, out_layout: Layout | 
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``, or the size of the layout: rotors with ``R reverse(R) = 1`` and a scalar part that is
-        positive; where it is zero, the largest coefficient is. With two null generators or more, their bivectors
-        act on no vector and are left out.
+        Shape ``(..., num_blades)``, or the size of the layout: rotors with ``R reverse(R) = 1`` and a scalar part that
+        is positive; where it is zero, the largest coefficient is. With two null generators or more, their
+        bivectors act on no vector and are left out.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _check_matrix(matrix: Tensor, algebra: Algebra) -> None:
     if not isinstance(matrix, Tensor) or matrix.dtype not in FLOATING:
         given = matrix.dtype if isinstance(matrix, Tensor) else type(matrix).__name__
         raise DTypeError(f"the matrix is {given}, expected a real floating tensor; convert it with .float()")
-    if matrix.dim() < 2 or tuple(matrix.shape[-2:]) != (algebra.dim, algebra.dim):
+    if matrix.dim() < 2 or matrix.shape[-2] != algebra.dim or matrix.shape[-1] != algebra.dim:
         raise ShapeError(
             f"the matrix has shape {tuple(matrix.shape)}, but rotations of the vectors of {algebra} have {algebra.dim} "
             "rows and columns"
@@ -232,8 +232,8 @@ def rotor_from_frames(
     Returns
     -------
     Tensor
-        Shape ``(..., num_blades)``, or the size of the layout: rotors with ``R source_k reverse(R) = target_k``, their sign
-        as for :func:`rotor_from_matrix`.
+        Shape ``(..., num_blades)``, or the size of the layout: rotors with ``R source_k reverse(R) = target_k``, their
+        sign as for :func:`rotor_from_matrix`.
 
     Raises
     ------
@@ -256,23 +256,27 @@ def rotor_from_frames(
     >>> F.rotor_from_frames(frame, -frame, algebra, layout=algebra.vectors)
     tensor([0., 0., 0., 1.])
     """
-    given, result = full_unless_given(algebra, layout), full_unless_given(algebra, out_layout)
+    given, target_layout = full_unless_given(algebra, layout), full_unless_given(algebra, out_layout)
     check_pair(source, target, algebra, given, given)
-    for frames in (source, target):
-        if frames.dim() < 2 or frames.shape[-2] != algebra.dim:
+    for vectors in (source, target):
+        if vectors.dim() < 2 or vectors.shape[-2] != algebra.dim:
             raise ShapeError(
                 f"a frame of {algebra} has {algebra.dim} vectors, shape (..., {algebra.dim}, {given.size}), but the "
-                f"argument has shape {tuple(frames.shape)}"
+                f"argument has shape {tuple(vectors.shape)}"
             )
-        refuse_other_grades(frames, given, (1,), "rotor_from_frames", "vectors")
-    half = source.dtype in _HALF
-    first, second = (
-        move(frames.float() if half else frames, given, algebra.vectors) for frames in torch.broadcast_tensors(source, target)
-    )
-    matrix = torch.linalg.solve_ex(first, second).result.mT
-    spans = matrix.detach().isfinite().flatten(-2).all(-1) | first.detach().isnan().flatten(-2).any(-1)
+    first, second = (_vectors_of(vectors, given) for vectors in torch.broadcast_tensors(source, target))
+    solution = torch.linalg.solve_ex(first, second).result
+    singular = solution.detach().isfinite().logical_not() & (first + second).detach().isfinite().all(-1, keepdim=True)
     refuse_where(
-        ~spans & second.detach().isfinite().flatten(-2).all(-1),
+        singular.any(-1),
         lambda: f"the source frame does not span the vectors of {algebra}; give {algebra.dim} independent vectors",
     )
-    return move(_rotor_of(matrix, algebra), algebra.even, result).to(source.dtype)
+    return move(_rotor_of(solution.mT, algebra), algebra.even, target_layout).to(source.dtype)
+
+
+def _vectors_of(values: Tensor, layout: Layout) -> Tensor:
+    """Return multivectors on the vectors, which they have to be."""
+    values = values.float() if values.dtype in _HALF else values
+    outside = refuse_other_grades(values, layout, (1,), "rotor_from_frames", "vectors")
+    vectors = move(values, layout, layout.algebra.vectors)
+    return vectors if outside is None else torch.where(outside, torch.nan, vectors)

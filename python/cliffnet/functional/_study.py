@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_object
-from cliffnet.algebra import Layout
+from cliffnet.algebra import MAX_DENSE_DIM, Layout
 from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.errors import LayoutError
 from cliffnet.functional._layouts import move, multiply
 
 # from here on the square of a bivector has more parts than a Study number
@@ -38,11 +39,13 @@ class Frame(NamedTuple):
 def frame(key: str) -> Frame:
     """Return the layouts for the generators in a layout; from :data:`WIDE` generators on, those of the algebra."""
     layout = _BY_KEY[key]
-    algebra = layout.algebra
-    support = 0
-    for mask in layout.blade_masks:
-        support |= mask
+    algebra, support = layout.algebra, _support(layout)
     if support.bit_count() >= WIDE:
+        if not algebra.is_dense:
+            raise LayoutError(
+                f"functions of more than {WIDE - 1} generators need all even blades, too many to list in {algebra}; "
+                f"use a layout on {WIDE - 1} generators, or an algebra of at most {MAX_DENSE_DIM}"
+            )
         scalars, bivectors = algebra.scalars, algebra.bivectors
         quadvectors = algebra.layout(grades=range(4, algebra.dim + 1, 4))
         even, odd = algebra.even, algebra.odd
@@ -57,6 +60,22 @@ def frame(key: str) -> Frame:
     )
 
 
+def _support(layout: Layout) -> int:
+    support = 0
+    for mask in layout.blade_masks:
+        support |= mask
+    return support
+
+
+@kept_object
+def planes_of(key: str) -> Layout:
+    """Return the bivectors made of the generators in a layout."""
+    layout = _BY_KEY[key]
+    support = _support(layout)
+    bits = [1 << index for index in range(layout.algebra.dim) if support >> index & 1]
+    return layout.algebra.layout_of_masks(low | high for high in bits for low in bits if low < high)
+
+
 def _subsets(mask: int) -> list[int]:
     subsets, subset = [0], mask
     while subset:
@@ -66,16 +85,12 @@ def _subsets(mask: int) -> list[int]:
 
 
 def _side_by_side(first: Layout, second: Layout) -> Layout:
-    return Layout(
-        first.algebra, first.blade_masks + second.blade_masks, first.blade_signs + second.blade_signs
-    )
+    return Layout(first.algebra, first.blade_masks + second.blade_masks, first.blade_signs + second.blade_signs)
 
 
 def square_parts(bivector: Tensor, layouts: Frame) -> tuple[Tensor, Tensor]:
     """Return the grades 0 and 4 of the square of a bivector, the scalar with an axis of one."""
-    square = multiply(
-        "geometric_product", bivector, bivector, layouts.bivectors, layouts.bivectors, layouts.study
-    )
+    square = multiply("geometric_product", bivector, bivector, layouts.bivectors, layouts.bivectors, layouts.study)
     return square[..., :1], square[..., 1:]
 
 

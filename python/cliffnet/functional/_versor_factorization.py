@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from cliffnet.algebra import Algebra, Layout
+from cliffnet._graphs import kept_constant
+from cliffnet.algebra import Algebra, Layout, metric_and_blades
 from cliffnet.errors import DomainError, GradeError
 from cliffnet.functional._checks import check_multivector
 from cliffnet.functional._common_grade import occurring_grades, tolerance
@@ -123,8 +124,7 @@ def _peeled(rest: Tensor, algebra: Algebra, k: int, rtol: float) -> tuple[Tensor
     # which combination to take is a choice, so it has no derivative
     vector = (directions.gather(-1, best) * rows).sum(-2)
     # a versor without this grade is divided by any vector, which raises its own grades by one at most
-    widest = max(range(algebra.dim), key=lambda index: abs(algebra.metric[index]))
-    default = constant(tuple(float(index == widest) for index in range(algebra.dim)), rows.dtype, rows.device)
+    default = constant(_largest_square(algebra.full.key), rows.dtype, rows.device)
     is_small = blade.detach().norm(dim=-1, keepdim=True) <= rtol * rest.detach().norm(dim=-1, keepdim=True)
     vector = default.where(is_small, vector)
     square = (vector * metric * vector).sum(-1, keepdim=True)
@@ -133,6 +133,14 @@ def _peeled(rest: Tensor, algebra: Algebra, k: int, rtol: float) -> tuple[Tensor
     lower = _lower(algebra, k - 1)
     quotient = multiply("geometric_product", vector, rest, algebra.vectors, own, lower)
     return vector, quotient * square.sign()
+
+
+@kept_constant
+def _largest_square(key: str) -> tuple[float, ...]:
+    """Return the generator with the largest square as a vector, by the key of a layout of the algebra."""
+    squares, _ = metric_and_blades(key)
+    widest = max(range(len(squares)), key=lambda index: abs(squares[index]), default=0)
+    return tuple(float(index == widest) for index in range(len(squares)))
 
 
 def _no_versor(flag: Tensor, count: int) -> DomainError:

@@ -55,9 +55,7 @@ def versor_through_bivector(values: Tensor, layout: Layout, layouts: Frame) -> T
     places = torch.arange(layout.size, device=values.device)
     blade = (places == weighted.argmax(-1, keepdim=True)).to(values.dtype)
     blade_reverse = reverse(blade, layout.algebra, layout=layout)
-    low = multiply(
-        "geometric_product", blade_reverse, values, layout, layout, layouts.scalars | layouts.bivectors
-    )
+    low = multiply("geometric_product", blade_reverse, values, layout, layout, layouts.scalars | layouts.bivectors)
     scalar = low[..., :1]
     even = outer_exponential(low[..., 1:] / scalar, layouts)
     even = even / norm_squared(even, layout.algebra, layout=layouts.even).abs().sqrt().unsqueeze(-1)

@@ -57,4 +57,5 @@ def log_of_wide_rotor(rotor: Tensor, layouts: Frame, algebra: Algebra) -> Tensor
     systems = identity - nodes[:, None, None] * (acting @ acting).unsqueeze(-3)
     solutions = torch.linalg.solve_ex(systems, tangent.unsqueeze(-3)).result
     area = (weights[:, None, None] * solutions).sum(-3)
-    return 2 ** (_HALVINGS + 1) * from_antisymmetric(area, layouts.bivectors)
+    bivector: Tensor = 2 ** (_HALVINGS + 1) * from_antisymmetric(area, layouts.bivectors)
+    return bivector
