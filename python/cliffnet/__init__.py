@@ -1,5 +1,8 @@
 """Geometric (Clifford) algebra for PyTorch: one engine, any signature."""
 
+from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
+
 from cliffnet import functional as functional
 from cliffnet.algebra import Algebra as Algebra
 from cliffnet.algebra import Layout as Layout
@@ -13,3 +16,16 @@ from cliffnet_plugins import for_hypothesis as _for_hypothesis
 __version__ = _build_info()["version"]
 
 _for_hypothesis.register()
+
+# imported when first asked for, as attributes of this package
+_SUBPACKAGES = ("data", "geometry", "interop", "io", "models", "nn", "testing", "training", "viz")
+
+
+def __getattr__(name: str) -> _ModuleType:
+    if name in _SUBPACKAGES:
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBPACKAGES})

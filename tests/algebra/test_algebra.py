@@ -64,7 +64,9 @@ def test_equal_algebras_are_one_object():
     assert Algebra(metric=[1.0, 1.0, -1.0]) is algebra
     assert Algebra(metric=(-0.0, 1)) is Algebra(1, 0, 1)
     assert Algebra(metric=(-1, 1, 1)) is not algebra
-    assert Algebra(2, 1, basis=algebra.blade_names) is not algebra
+    assert Algebra(2, 1, basis=algebra.blade_names) is algebra
+    assert Algebra(2, 1, basis=("e", *algebra.blade_names[1:])) is not algebra
+    assert Algebra(2, 1, names="abc") is not algebra
     assert {algebra: 1}[Algebra(2, 1)] == 1
     assert algebra != Algebra(2)
 
@@ -120,7 +122,7 @@ def test_state_holds_no_tensors():
         (Algebra(2), "Cl(2,0)"),
         (Algebra(metric=(1, 0)), "Algebra(metric=(1.0, 0.0))"),
         (Algebra(metric=(2, -1)), "Algebra(metric=(2.0, -1.0))"),
-        (Algebra(1, basis=("1", "e1")), "Algebra(1, 0, 0, basis=('1', 'e1'))"),
+        (Algebra(1, basis=("e", "e1")), "Algebra(1, 0, 0, basis=('e', 'e1'))"),
     ],
 )
 def test_str(algebra, text):

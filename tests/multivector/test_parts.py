@@ -46,7 +46,6 @@ def test_coefficients_of_blades_that_do_not_exist():
     with pytest.raises(AttributeError, match=r"mv\.map"):
         _ = x.relu
     assert not hasattr(x, "expm1")
-    assert not hasattr(x, "__array__")
 
 
 def test_immutable():
@@ -54,6 +53,14 @@ def test_immutable():
     for attribute in ("tensor", "layout", "e12", "other"):
         with pytest.raises(AttributeError):
             setattr(x, attribute, 1.0)
+    with pytest.raises(TypeError, match=r"immutable; add what changes, mv \+ \(value - mv\['e2'\]\)"):
+        x["e2"] = 1.0
+    with pytest.raises(TypeError, match=r"immutable; .*torch\.where"):
+        x[0] = PGA.e1
+    # as the message says
+    changed = x + (1.0 - x["e2"]) * PGA.blade("e2")
+    assert (changed.e2 == 1.0).all()
+    assert torch.equal(changed.e13, x.e13)
 
 
 def test_grades():

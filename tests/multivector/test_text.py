@@ -96,7 +96,7 @@ def test_text_inside_transforms():
         ("e1 + e1 - 1 - 1", {"e1": 2.0, "1": -2.0}),
         ("1e7", {"1": 1e7}),
         ("0", {"1": 0.0}),
-        ("Multivector[anything, float64] 2 e0123", {"e0123": 2.0}),
+        ("Multivector[Cl(3,0,1) e0123, float64] 2 e0123", {"e0123": 2.0}),
     ],
 )
 def test_forms_that_are_read(text, coefficients):
@@ -125,9 +125,11 @@ def test_forms_that_are_read(text, coefficients):
         ("1 + 2e12", 4),
         ("1 + - + 2", 6),
         ("x", 0),
-        ("Multivector[Cl(3), batch (2,)]\n[0] 1\n", 36),
-        ("Multivector[Cl(3), batch (1,)]\n[0] 1\n[1] 2", 37),
-        ("Multivector[Cl(3), batch (2000,)]\n[0] 1\n...", 39),
+        ("Multivector[Cl(3,0,1) 1, batch (2,)]\n[0] 1\n", 42),
+        ("Multivector[Cl(3,0,1) 1, batch (2,)]\n[1] 1\n[0] 2\n", 36),
+        ("Multivector[Cl(3,0,1) 1, batch (1,)]\n[0] 1\n[1] 2", 43),
+        ("Multivector[Cl(3,0,1) 1, batch (2000,)]\n[0] 1\n...", 45),
+        ("Multivector[Cl(3,0,1) 1, batch (99999999999, 99999999999)]\n[0, 0] 1\n", 67),
     ],
 )
 def test_bad_text_is_refused_with_its_position(text, position):

@@ -103,6 +103,11 @@ class Algebra(Presets, StandardLayouts, Constructors):
         known = cls._interned.get(key)
         if known is not None:
             return known
+        if basis is not None and len(squares) <= MAX_DENSE_DIM:
+            plain = Algebra(metric=squares, names=labels)
+            # the default basis, written out, makes the default algebra
+            if key[2] == plain.blade_names:
+                return cls._interned.setdefault(key, plain)
         algebra = super().__new__(cls)
         algebra._build(*key)
         # setdefault keeps one object even when two threads build the same algebra
@@ -173,6 +178,9 @@ class Algebra(Presets, StandardLayouts, Constructors):
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an Algebra is immutable; cannot set '{name}'")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"an Algebra is immutable; cannot delete '{name}'")
 
     def __reduce__(self) -> tuple[object, ...]:
         return _restore, (self.metric, self._custom_basis, self.generator_labels)
@@ -258,7 +266,7 @@ class Algebra(Presets, StandardLayouts, Constructors):
 
     def check_grade(self, grade: int) -> None:
         """Refuse a grade that the algebra does not have."""
-        if grade not in range(self.dim + 1):
+        if isinstance(grade, (bool, float)) or grade not in range(self.dim + 1):
             raise GradeError(f"grade {grade!r} does not exist in {self}; its grades are 0 to {self.dim}")
 
     def grade_indices(self, grade: int) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ Packages import downwards only, so the type of multivectors is handed in by :mod
 imported, which ``import cliffnet`` does.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
@@ -12,13 +13,14 @@ from torch import Tensor
 from cliffnet._graphs import kept_constant, kept_object
 from cliffnet.algebra._layout import Layout
 from cliffnet.algebra._standard_layouts import _BY_KEY
-from cliffnet.errors import ConfigError, LayoutError, NotInvertibleError
+from cliffnet.errors import ConfigError, DTypeError, LayoutError, NotInvertibleError
 
 if TYPE_CHECKING:
     from cliffnet.algebra._algebra import Algebra
     from cliffnet.multivector import Multivector
 
 _DType = torch.dtype | None
+_Size = int | Sequence[int]
 _Device = torch.device | str | None
 
 # the type of multivectors and the functions that make them, by name
@@ -31,7 +33,10 @@ def provide(**makers: Any) -> None:
 
 
 class Constructors:
-    """Multivectors of an algebra; every method takes ``dtype`` and ``device`` as torch's own constructors do."""
+    """Multivectors of an algebra.
+
+    Every method takes ``dtype`` and ``device`` as torch's own constructors do, and batch shapes as numbers or a tuple.
+    """
 
     full: Layout
 
@@ -93,22 +98,22 @@ class Constructors:
         return self.multivector([1.0], self._own.pseudoscalars)
 
     def zeros(
-        self, *shape: int, layout: Layout | None = None, dtype: _DType = None, device: _Device = None
+        self, *shape: _Size, layout: Layout | None = None, dtype: _DType = None, device: _Device = None
     ) -> "Multivector":
         """Return zeros of a batch shape, on all blades unless a layout is given."""
         chosen = self.full if layout is None else layout
-        return self.multivector(torch.zeros(*shape, chosen.size, dtype=dtype, device=device), chosen)
+        return self.multivector(torch.zeros(*batch_shape(shape), chosen.size, dtype=dtype, device=device), chosen)
 
     def ones(
-        self, *shape: int, layout: Layout | None = None, dtype: _DType = None, device: _Device = None
+        self, *shape: _Size, layout: Layout | None = None, dtype: _DType = None, device: _Device = None
     ) -> "Multivector":
         """Return the number one for a batch shape, as scalars unless a layout that holds them is given."""
-        ones = self.scalar(torch.ones(shape, dtype=dtype, device=device))
+        ones = self.scalar(torch.ones(batch_shape(shape), dtype=dtype, device=device))
         return ones if layout is None else ones.change_layout(layout)
 
     def randn(
         self,
-        *shape: int,
+        *shape: _Size,
         layout: Layout | None = None,
         generator: torch.Generator | None = None,
         dtype: _DType = None,
@@ -116,12 +121,12 @@ class Constructors:
     ) -> "Multivector":
         """Return multivectors with independent standard normal coefficients, on all blades unless a layout is given."""
         chosen = self.full if layout is None else layout
-        values = torch.randn(*shape, chosen.size, generator=generator, dtype=dtype, device=device)
+        values = torch.randn(*batch_shape(shape), chosen.size, generator=generator, dtype=dtype, device=device)
         return self.multivector(values, chosen)
 
     def random_rotor(
         self,
-        *shape: int,
+        *shape: _Size,
         generator: torch.Generator | None = None,
         dtype: _DType = None,
         device: _Device = None,
@@ -138,7 +143,7 @@ class Constructors:
 
     def random_versor(
         self,
-        *shape: int,
+        *shape: _Size,
         parity: Literal["even", "odd"] = "even",
         generator: torch.Generator | None = None,
         dtype: _DType = None,
@@ -173,7 +178,7 @@ class Constructors:
         count = max(dim - ((dim % 2 == 1) != odd), 1 if odd else 2)
         versor: Multivector | None = None
         for _ in range(count):
-            vector = self._unit_vector(shape, generator, dtype, device)
+            vector = self._unit_vector(batch_shape(shape), generator, dtype, device)
             versor = vector if versor is None else versor * vector
         return cast("Multivector", versor).change_layout(self._own.odd if odd else self._own.even)
 
@@ -241,6 +246,9 @@ class Constructors:
             Vectors of this algebra with squares of the same sign.
         """
         vectors, even = self._own.vectors, self._own.even
+        for end in (a, b):
+            if not isinstance(end, _provided["Multivector"]):
+                raise DTypeError(f"expected multivectors, got a {type(end).__name__}; make them with algebra.vector")
         ends = [end.change_layout(vectors).tensor for end in (a, b)]
         values = _provided["rotor_from_vectors"](*ends, self._own, layout=vectors, out_layout=even)
         return self.multivector(values, even)
@@ -252,8 +260,20 @@ class Constructors:
         return cast("Multivector", _provided["parse"](text, self, layout=layout, dtype=dtype, device=device))
 
 
+def batch_shape(shape: tuple[_Size, ...]) -> tuple[int, ...]:
+    """Return a batch shape that was given as numbers or as one sequence of them, as torch takes sizes."""
+    if len(shape) == 1 and isinstance(shape[0], Sequence):
+        return tuple(shape[0])
+    return cast("tuple[int, ...]", shape)
+
+
 def _tensor(values: Any, dtype: _DType, device: _Device) -> Tensor:
     """Return values as a floating tensor; integers take the default dtype."""
+    if isinstance(values, _provided["Multivector"]):
+        raise DTypeError(
+            "the values are a multivector, expected coefficients; mv.change_layout(layout) moves it to other blades, "
+            "and mv.embed(algebra) to another algebra"
+        )
     tensor = torch.as_tensor(values, dtype=dtype, device=device)
     if dtype is None and not (tensor.is_floating_point() or tensor.is_complex()):
         return tensor.to(torch.get_default_dtype())

@@ -1,5 +1,6 @@
 """Layouts: which blades the last axis of a tensor holds."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal
 
@@ -7,7 +8,7 @@ from cliffnet import _rust
 from cliffnet._graphs import kept_object
 from cliffnet.algebra import _tables
 from cliffnet.algebra._names import blade_name
-from cliffnet.errors import AlgebraMismatchError, BladeError, NotInvertibleError
+from cliffnet.errors import AlgebraMismatchError, BladeError, ConfigError, NotInvertibleError
 
 if TYPE_CHECKING:
     from cliffnet.algebra._algebra import Algebra
@@ -75,6 +76,11 @@ class Layout:
         known = cls._interned.get((algebra, masks, signs))
         if known is not None:
             return known
+        if len(masks) != len(signs) or any(mask >> algebra.dim for mask in masks) or not {1, -1}.issuperset(signs):
+            raise BladeError(
+                f"the bit masks are {masks} and the signs {signs}, expected as many signs, 1 or -1, as masks, each "
+                f"below 2^{algebra.dim}; algebra.layout('e12', 'e13') takes names"
+            )
         if len(set(masks)) != len(masks):
             raise BladeError(f"the layout names {len(masks)} blades, but only {len(set(masks))} different ones")
         layout = super().__new__(cls)
@@ -105,6 +111,9 @@ class Layout:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Layout is immutable; cannot set '{name}'")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Layout is immutable; cannot delete '{name}'")
 
     def __reduce__(self) -> tuple[object, ...]:
         return Layout, (self.algebra, self.blade_masks, self.blade_signs)
@@ -221,7 +230,9 @@ class Layout:
         if named:
             return named[0][0]
         grades = sorted(set(self.grades))
-        if grades and self is self.algebra.layout(grades=grades):
+        # counted first: a grade of a large algebra can have more blades than there is room for
+        is_whole = self.size == sum(math.comb(self.algebra.dim, grade) for grade in grades)
+        if grades and is_whole and self is self.algebra.layout(grades=grades):
             return f"grades {', '.join(map(str, grades))}"
         return _listed(self.blade_names) or "empty"
 
@@ -231,12 +242,36 @@ class Layout:
 
 _BY_KEY: dict[str, Layout] = {}
 
+_PRODUCTS = (
+    "geometric_product",
+    "outer_product",
+    "left_contraction",
+    "right_contraction",
+    "scalar_product",
+    "fat_inner_product",
+    "hestenes_inner_product",
+    "commutator",
+    "anticommutator",
+    "regressive_product",
+    "projective_join",
+)
+_DUALS = ("right_complement", "left_complement", "polarity", "unpolarity", "hodge_dual")
+
+
+@kept_object
+def layout_of_key(key: str) -> Layout:
+    """Return the layout with a key; in graphs also one that was made while tracing, unlike a look-up in the table."""
+    return _BY_KEY[key]
+
+
 # above this the search over pairs of blades takes seconds, and only the scalar product leaves blades out
 _LARGEST_SEARCH = 1 << 9
 
 
 @kept_object
 def _product(left: str, right: str, kind: str) -> Layout:
+    if kind not in _PRODUCTS:
+        raise ConfigError(f"the kind of product is {kind!r}, expected one of {', '.join(_PRODUCTS)}")
     first, second = _BY_KEY[left], _BY_KEY[right]
     algebra = first.algebra
     if first.is_full and second.is_full and first.size >= _LARGEST_SEARCH and kind != "scalar_product":
@@ -247,6 +282,8 @@ def _product(left: str, right: str, kind: str) -> Layout:
 
 @kept_object
 def _image(key: str, name: str) -> Layout:
+    if name not in _DUALS:
+        raise ConfigError(f"the dual is {name!r}, expected one of {', '.join(_DUALS)}")
     layout = _BY_KEY[key]
     algebra = layout.algebra
     if name == "polarity":

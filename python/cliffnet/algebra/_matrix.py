@@ -20,21 +20,20 @@ class MatrixShape(NamedTuple):
     blocks: int
     null: int
     is_complex: bool
+    # the rest follows from these; stored, since the compiler of torch 2.11 does not trace properties of named tuples
+    size: int
+    columns: int
+    words: int
 
-    @property
-    def size(self) -> int:
-        """Rows of the whole matrix."""
-        return self.blocks << self.qubits + self.null
+    @classmethod
+    def of(cls, qubits: int, blocks: int, null: int, is_complex: bool) -> "MatrixShape":
+        """Return the form with the numbers that follow.
 
-    @property
-    def columns(self) -> int:
-        """Columns of one piece, over all blocks."""
-        return self.blocks << self.qubits
-
-    @property
-    def words(self) -> int:
-        """Places for a coefficient: parts, subsets of null generators, words, blocks."""
-        return (1 + self.is_complex) << self.null + self.qubits << self.qubits + (self.blocks == 2)
+        ``columns`` counts those of one piece, over all blocks; ``words`` the places for a coefficient: parts, subsets
+        of null generators, words, blocks.
+        """
+        words = (1 + is_complex) << null + qubits << qubits + (blocks == 2)
+        return cls(qubits, blocks, null, is_complex, blocks << qubits + null, blocks << qubits, words)
 
 
 class Place(NamedTuple):
@@ -65,7 +64,7 @@ def _words(squares: Sequence[float]) -> tuple[MatrixShape, list[tuple[Word, int]
     for word in words:
         everything = everything.times(word)
     is_real = has_real_words(negatives.count(False), negatives.count(True))
-    shape = MatrixShape(len(words) // 2, 2 if any(word.block for word in words) else 1, null, not is_real)
+    shape = MatrixShape.of(len(words) // 2, 2 if any(word.block for word in words) else 1, null, not is_real)
     rest = iter(words)
     elements: list[tuple[Word, int]] = []
     bit = 1

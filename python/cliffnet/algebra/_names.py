@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cliffnet.errors import BladeError, SignatureError
 
-_SIGNATURE = re.compile(r"\s*Cl\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?(?:,\s*(\d+)\s*)?\)\s*")
+_SIGNATURE = re.compile(r"\s*Cl\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?(?:,\s*(\d+)\s*)?\)\s*", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -46,6 +46,8 @@ def blade_name(mask: int, labels: Sequence[str]) -> str:
 
 def parse_blade(name: str, labels: Sequence[str]) -> tuple[int, int]:
     """Read a blade name; return its bit mask and the sign against the ascending order."""
+    if not isinstance(name, str):
+        raise BladeError(f"the blade is {name!r}, expected a name such as 'e12'")
     if name in ("1", "e"):
         return 0, 1
     if not re.fullmatch(r"e[A-Za-z0-9]+(_[A-Za-z0-9]+)*", name):
@@ -61,7 +63,10 @@ def parse_blade(name: str, labels: Sequence[str]) -> tuple[int, int]:
     index_of = {label: i for i, label in enumerate(labels)}
     if len(set(parts)) != len(parts) or any(part not in index_of for part in parts):
         last = f"e{labels[0]} to e{labels[-1]}" if labels else "none"
-        raise BladeError(f"'{name}' is not a blade of this algebra; its generators are {last}, each at most once")
+        advice = ", with '_' between them, such as 'e1_2'" if several_characters else ""
+        raise BladeError(
+            f"'{name}' is not a blade of this algebra; its generators are {last}, each at most once{advice}"
+        )
     indices = [index_of[part] for part in parts]
     swaps = sum(a > b for i, a in enumerate(indices) for b in indices[i + 1 :])
     return sum(1 << index for index in indices), -1 if swaps % 2 else 1

@@ -125,7 +125,8 @@ class Presets:
         Parameters
         ----------
         name : str
-            ``"2DPGA"``, ``"3DPGA"``, ``"STAP"``, ``"VGA2D"``, ``"VGA3D"``, ``"STA"``, ``"CGA2D"`` or ``"CGA3D"``.
+            ``"2DPGA"``, ``"3DPGA"``, ``"STAP"``, ``"VGA2D"``, ``"VGA3D"``, ``"STA"``, ``"CGA2D"``, ``"CGA3D"`` or
+            ``"Cl(p,q,r)"``.
 
         Raises
         ------
@@ -138,5 +139,7 @@ class Presets:
         >>> Algebra.from_name("3DPGA").blade_names[8:11]
         ('e12', 'e31', 'e23')
         """
+        if isinstance(name, str) and name.lstrip().startswith("Cl("):
+            return cls.from_string(name)
         signature, basis = preset(name)
         return cls._make(*signature, basis=basis)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Integral
 
 from cliffnet.errors import SignatureError
 
@@ -18,14 +19,14 @@ def check_squares(p: int, q: int, r: int, metric: Iterable[float] | None) -> tup
     """
     if metric is None:
         for name, count in (("p", p), ("q", q), ("r", r)):
-            if isinstance(count, bool) or not isinstance(count, int):
+            if isinstance(count, bool) or not isinstance(count, Integral):
                 raise SignatureError(
                     f"{name} is {count!r}, expected an integer; use Algebra(metric=...) for a list of squares"
                 )
             if count < 0:
                 raise SignatureError(f"{name} is {count}, expected a number of generators of at least 0")
         _check_count(p + q + r)
-        return (0.0,) * r + (1.0,) * p + (-1.0,) * q
+        return (0.0,) * int(r) + (1.0,) * int(p) + (-1.0,) * int(q)
     if (p, q, r) != (0, 0, 0):
         raise SignatureError("both a signature and a metric were given; give one of them")
     try:

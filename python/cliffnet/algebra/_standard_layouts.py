@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 from cliffnet import _rust
 from cliffnet._graphs import kept_object
 from cliffnet.algebra._layout import Layout
-from cliffnet.errors import LayoutError
+from cliffnet.errors import BladeError, GradeError, LayoutError
 
 if TYPE_CHECKING:
     from cliffnet.algebra._algebra import Algebra
@@ -88,10 +88,15 @@ class StandardLayouts:
         >>> Algebra(62).vectors.size
         62
         """
+        for name in names:
+            if not isinstance(name, str):
+                raise BladeError(f"the blade is {name!r}, expected names, each an argument: layout('e12', 'e13')")
         if grades is None:
             return _layout_of_names(self._own.key, names)
         if names:
             raise LayoutError("both names and grades were given; give one of them")
+        if isinstance(grades, (int, str)):
+            raise GradeError(f"the grades are {grades!r}, expected several, such as grades=(2,)")
         # as text, since compiled graphs may make integers symbolic
         return _layout_of_grades(self._own.key, tuple(map(str, grades)))
 
@@ -133,6 +138,8 @@ def _layout_of_names(key: str, names: tuple[str, ...]) -> Layout:
 @kept_object
 def _layout_of_grades(key: str, grades: tuple[str, ...]) -> Layout:
     algebra = _BY_KEY[key]
+    if not all(grade.removeprefix("-").isdecimal() for grade in grades):
+        raise GradeError(f"the grades are {', '.join(grades)}, expected integers")
     wanted = sorted(set(map(int, grades)))
     for grade in wanted:
         algebra.check_grade(grade)

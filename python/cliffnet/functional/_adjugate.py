@@ -5,8 +5,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from cliffnet._graphs import kept_constant
-from cliffnet.algebra import Layout, involution_signs
-from cliffnet.algebra._layout import _BY_KEY, layout_of_key
+from cliffnet.algebra import Layout, involution_signs, layout_of_key
 from cliffnet.functional._constants import constant
 from cliffnet.functional._layouts import multiply
 
@@ -64,7 +63,7 @@ def recipe(layout: Layout) -> Recipe | None:
 
 @kept_constant
 def _recipe(key: str) -> _Recipe | None:
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     algebra = layout.algebra
     if layout.size > _LARGEST_SEARCH // (1 if algebra.is_dense else 2):
         return None

@@ -3,15 +3,14 @@
 from torch import Tensor
 
 from cliffnet._graphs import kept_constant
-from cliffnet.algebra import Layout
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra import Layout, layout_of_key
 from cliffnet.functional._layouts import place
 
 
 @kept_constant
 def _square_entries(key: str) -> tuple[tuple[int, int, float], ...]:
     """Return where the coefficients of a layout of bivectors stand in an antisymmetric matrix, row by row."""
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     dim = layout.algebra.dim
     entries = []
     for index, (mask, sign) in enumerate(zip(layout.blade_masks, layout.blade_signs, strict=True)):

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._tables import involution_signs
+from cliffnet.algebra import Algebra, Layout, involution_signs
 from cliffnet.functional._checks import check_multivector
 from cliffnet.functional._common_grade import tolerance
 from cliffnet.functional._constants import constant

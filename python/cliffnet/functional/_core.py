@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_constant
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._layout import _BY_KEY, layout_of_key
+from cliffnet.algebra import Algebra, Layout, layout_of_key
 from cliffnet.functional._constants import constant
 
 Entry = tuple[int, int, float]
@@ -46,7 +45,7 @@ def core(layout: Layout) -> Core:
 # graphs take constants as they are; a layout among them would have to be told from the same one of another origin
 @kept_constant
 def _core(key: str) -> _Core:
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     algebra = layout.algebra
     kept = [index for index, square in enumerate(algebra.metric) if square]
     full = Algebra(metric=[algebra.metric[index] for index in kept]).full
@@ -65,7 +64,7 @@ def _core(key: str) -> _Core:
 
 @kept_constant
 def _magnitudes(key: str) -> tuple[float, ...]:
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     metric = layout.algebra.metric
     return tuple(
         math.sqrt(abs(math.prod(metric[index] for index in range(len(metric)) if mask >> index & 1)))

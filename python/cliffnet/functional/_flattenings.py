@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_constant
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._layout import _BY_KEY, layout_of_key
+from cliffnet.algebra import Algebra, Layout, layout_of_key
 from cliffnet.functional._constants import constant
 from cliffnet.functional._layouts import multiply
 
@@ -36,18 +35,18 @@ def euclidean_grade(layout: Layout, grade: int) -> Layout:
 
 @kept_constant
 def _euclidean(key: str) -> str:
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     return Algebra(layout.algebra.dim).layout_of_masks(layout.blade_masks).key
 
 
 @kept_constant
 def _euclidean_grade(key: str, grade: str) -> str:
-    algebra = Algebra(_BY_KEY[key].algebra.dim)
+    algebra = Algebra(layout_of_key(key).algebra.dim)
     return algebra.layout(grades=(int(grade),) if int(grade) in range(algebra.dim + 1) else ()).key
 
 
 def _dim_and_grade(key: str) -> tuple[int, int]:
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     return layout.algebra.dim, layout.grades[0]
 
 

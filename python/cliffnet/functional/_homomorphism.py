@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_object
-from cliffnet.algebra import Algebra, Layout, relabelling
-from cliffnet.algebra._layout import layout_of_key
+from cliffnet.algebra import Algebra, Layout, layout_of_key, relabelling
 from cliffnet.errors import AlgebraMismatchError, BladeError, DomainError, LayoutError, ShapeError
 from cliffnet.functional._blade_recursion import blade_recursion
 from cliffnet.functional._checks import check_algebra, check_multivector, check_together

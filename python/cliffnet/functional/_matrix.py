@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import constant_in_graphs
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._matrix import matrix_entries, matrix_pieces, matrix_places, matrix_shape
+from cliffnet.algebra import Algebra, Layout, matrix_entries, matrix_pieces, matrix_places, matrix_shape
 from cliffnet.errors import DTypeError, ShapeError
 from cliffnet.functional._autocast import without_autocast
 from cliffnet.functional._checks import check_algebra, check_multivector

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._tables import involution_signs
+from cliffnet.algebra import Algebra, Layout, involution_signs
 from cliffnet.errors import DomainError, GradeError, LayoutError
 from cliffnet.functional._checks import check_pair
 from cliffnet.functional._common_grade import common_grade, tolerance

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_object
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._layout import layout_of_key
+from cliffnet.algebra import Algebra, Layout, layout_of_key
 from cliffnet.errors import DTypeError, NotInvertibleError, ShapeError
 from cliffnet.functional._autocast import without_autocast
 from cliffnet.functional._blade_recursion import GradeStep, blade_recursion
@@ -216,7 +215,9 @@ def _images_of(source: str) -> Layout:
     """Return the blades of whole grades that those of a layout map to, grade after grade."""
     layout = layout_of_key(source)
     parts = [_grade_layout(layout.algebra, grade) for grade in sorted(set(layout.grades))]
-    masks, signs = ([blade for part in parts for blade in getattr(part, name)] for name in ("blade_masks", "blade_signs"))
+    masks, signs = (
+        [blade for part in parts for blade in getattr(part, name)] for name in ("blade_masks", "blade_signs")
+    )
     return Layout(layout.algebra, masks, signs)
 
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._tables import involution_signs
+from cliffnet.algebra import Algebra, Layout, involution_signs
 from cliffnet.errors import DomainError, LayoutError
 from cliffnet.functional._checks import check_pair
 from cliffnet.functional._constants import constant

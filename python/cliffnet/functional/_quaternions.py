@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_object
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra import Algebra, Layout, layout_of_key
 from cliffnet.errors import ConfigError, DomainError, DTypeError, ShapeError, SignatureError
 from cliffnet.functional._checks import FLOATING, check_algebra, check_multivector
 from cliffnet.functional._constants import constant
@@ -160,7 +159,7 @@ def _units_of(algebra: Algebra) -> _Units:
 
 @kept_object
 def _units(vectors: str) -> _Units:
-    algebra = _BY_KEY[vectors].algebra
+    algebra = layout_of_key(vectors).algebra
     sign = 1.0 if algebra.p >= 3 else -1.0
     metric = algebra.metric
     first, second, third = [index for index, square in enumerate(metric) if square * sign > 0][:3]

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_constant
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra import Algebra, Layout, layout_of_key
 from cliffnet.functional._checks import check_pair
 from cliffnet.functional._constants import constant
 from cliffnet.functional._layouts import full_unless_given, move, multiply
@@ -97,7 +96,7 @@ def rotor_from_vectors(
 @kept_constant
 def _metric_of_vectors(key: str) -> tuple[float, ...]:
     """Return the squares of the vectors of a layout, in its order."""
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     return tuple(layout.algebra.metric[mask.bit_length() - 1] for mask in layout.blade_masks)
 
 

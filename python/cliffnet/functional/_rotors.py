@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_constant
-from cliffnet.algebra import Algebra, Layout
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra import Algebra, Layout, layout_of_key
 from cliffnet.errors import DTypeError, ShapeError
 from cliffnet.functional._antisymmetric import from_antisymmetric
 from cliffnet.functional._checks import FLOATING, check_algebra, check_multivector, check_pair
@@ -130,7 +129,7 @@ def _check_matrix(matrix: Tensor, algebra: Algebra) -> None:
 @kept_constant
 def _order(key: str) -> tuple[int, ...]:
     """Return where each generator stands among the vectors of a layout."""
-    masks = [mask for mask in _BY_KEY[key].blade_masks if mask.bit_count() == 1]
+    masks = [mask for mask in layout_of_key(key).blade_masks if mask.bit_count() == 1]
     return tuple(masks.index(1 << index) for index in range(len(masks)))
 
 

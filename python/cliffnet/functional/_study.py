@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_object
-from cliffnet.algebra import MAX_DENSE_DIM, Layout
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra import MAX_DENSE_DIM, Layout, layout_of_key
 from cliffnet.errors import LayoutError
 from cliffnet.functional._layouts import move, multiply
 
@@ -38,7 +37,7 @@ class Frame(NamedTuple):
 @kept_object
 def frame(key: str) -> Frame:
     """Return the layouts for the generators in a layout; from :data:`WIDE` generators on, those of the algebra."""
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     algebra, support = layout.algebra, _support(layout)
     if support.bit_count() >= WIDE:
         if not algebra.is_dense:
@@ -70,7 +69,7 @@ def _support(layout: Layout) -> int:
 @kept_object
 def planes_of(key: str) -> Layout:
     """Return the bivectors made of the generators in a layout."""
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     support = _support(layout)
     bits = [1 << index for index in range(layout.algebra.dim) if support >> index & 1]
     return layout.algebra.layout_of_masks(low | high for high in bits for low in bits if low < high)

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from cliffnet._graphs import kept_constant
-from cliffnet.algebra import Layout
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra import Layout, layout_of_key
 from cliffnet.functional._blades import reverse
 from cliffnet.functional._constants import constant
 from cliffnet.functional._invariants import norm_squared
@@ -33,7 +32,7 @@ def outer_exponential(bivector: Tensor, layouts: Frame) -> Tensor:
 @kept_constant
 def blade_squares(key: str) -> tuple[float, ...]:
     """Return ``e_A reverse(e_A)`` of every blade."""
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     squares = []
     for mask in layout.blade_masks:
         square = 1.0

@@ -9,6 +9,7 @@ from cliffnet.geometry._coefficients import broadcast, broadcast_vectors, check_
 from cliffnet.geometry._pga3d_flats import extract_line
 from cliffnet.geometry._pga3d_primitives import (
     ALGEBRA,
+    QuaternionOrder,
     embed_ray,
     embed_rotation,
     embed_translation,
@@ -98,15 +99,17 @@ def extract_screw(motor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return embed_ray(torch.cat((axis, offset), dim=-1)), angle, shift
 
 
-def embed_motor(quaternion: Tensor, translation: Tensor) -> Tensor:
+def embed_motor(quaternion: Tensor, translation: Tensor, *, order: QuaternionOrder = "xyzw") -> Tensor:
     """Return the motion that rotates about the origin and then translates, ``T R``.
 
     Parameters
     ----------
     quaternion : Tensor
-        Unit quaternions (i, j, k, w), shape ``(..., 4)``.
+        Unit quaternions, shape ``(..., 4)``: (i, j, k, w), unless ``order`` says otherwise.
     translation : Tensor
         Shape ``(..., 3)``.
+    order : {"xyzw", "wxyz"}
+        Where the real part of quaternions stands, as for :func:`embed_rotation`.
 
     Returns
     -------
@@ -116,14 +119,14 @@ def embed_motor(quaternion: Tensor, translation: Tensor) -> Tensor:
     check_last_axis(quaternion, 4, "quaternion")
     check_last_axis(translation, 3, "translation")
     quaternion, translation = broadcast_vectors(quaternion=quaternion, translation=translation)
-    return F.geometric_product(embed_translation(translation), embed_rotation(quaternion), ALGEBRA)
+    return F.geometric_product(embed_translation(translation), embed_rotation(quaternion, order=order), ALGEBRA)
 
 
-def extract_motor(motor: Tensor) -> tuple[Tensor, Tensor]:
+def extract_motor(motor: Tensor, *, order: QuaternionOrder = "xyzw") -> tuple[Tensor, Tensor]:
     """Return the unit quaternion (..., 4) and translation (..., 3) whose :func:`embed_motor` is the motor (..., 16)."""
-    quaternion = extract_rotation(motor)
+    quaternion = extract_rotation(motor, order=order)
     length = torch.linalg.vector_norm(quaternion, dim=-1, keepdim=True)
-    back = F.reverse(embed_rotation(quaternion), ALGEBRA) / length.square()
+    back = F.reverse(embed_rotation(quaternion, order=order), ALGEBRA) / length.square()
     return quaternion / length, extract_translation(F.geometric_product(motor, back, ALGEBRA))
 
 

@@ -6,6 +6,7 @@ the Plane-Based Geometric Algebra PGA", 2022.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from cliffnet.errors import ConfigError
 from cliffnet.geometry._coefficients import check_last_axis, pick, place
 
 ALGEBRA = Algebra(3, 0, 1)
+
+QuaternionOrder = Literal["xyzw", "wxyz"]
 
 
 def _assemble(like: Tensor, components: Mapping[str, Tensor | float]) -> Tensor:
@@ -30,6 +33,12 @@ def _bounded_away_from_zero(x: Tensor, threshold: float, keep_sign: bool) -> Ten
     if keep_sign:
         bound = torch.where(x < 0, -bound, bound)
     return torch.where(x.abs() > threshold, x, bound)
+
+
+def _checked(order: str) -> str:
+    if order not in ("xyzw", "wxyz"):
+        raise ConfigError(f"the order of quaternions is {order!r}, expected 'xyzw' or 'wxyz'")
+    return order
 
 
 def embed_scalar(scalar: Tensor) -> Tensor:
@@ -135,19 +144,58 @@ def extract_reflection_normal(multivector: Tensor) -> Tensor:
     return extract_plane_normal(multivector)
 
 
-def embed_rotation(quaternion: Tensor) -> Tensor:
-    """Embed rotations about the origin, quaternions (..., 4) in order (i, j, k, w): w - k e12 + j e13 - i e23."""
-    check_last_axis(quaternion, 4, "quaternion")
-    i, j, k, w = quaternion.unbind(-1)
-    return _assemble(quaternion, {"1": w, "e12": -k, "e13": j, "e23": -i})
+def embed_rotation(quaternion: Tensor, *, order: QuaternionOrder = "xyzw") -> Tensor:
+    """Embed rotations about the origin, ``w - k e12 + j e13 - i e23``.
 
+    Parameters
+    ----------
+    quaternion : Tensor
+        Shape (..., 4): (i, j, k, w), unless ``order`` says otherwise.
+    order : {"xyzw", "wxyz"}
+        Where the real part stands: last, as GATr has it, or first, which is the default of
+        :func:`cliffnet.functional.rotor_from_quaternion`.
 
-def extract_rotation(multivector: Tensor, *, normalize: bool = False) -> Tensor:
-    """Return the quaternion (..., 4) in order (i, j, k, w) of the rotation in multivectors (..., 16).
+    Returns
+    -------
+    Tensor
+        Shape (..., 16).
 
-    With ``normalize`` it is divided by its length.
+    Raises
+    ------
+    ShapeError
+        If the last axis is not of four.
+    ConfigError
+        If the order is unknown.
     """
-    quaternion = pick(multivector, ALGEBRA, ["e32", "e13", "e21", "1"])
+    check_last_axis(quaternion, 4, "quaternion")
+    parts = dict(zip(_checked(order), quaternion.unbind(-1), strict=True))
+    return _assemble(quaternion, {"1": parts["w"], "e12": -parts["z"], "e13": parts["y"], "e23": -parts["x"]})
+
+
+def extract_rotation(multivector: Tensor, *, normalize: bool = False, order: QuaternionOrder = "xyzw") -> Tensor:
+    """Return the quaternion of the rotation in multivectors (..., 16).
+
+    Parameters
+    ----------
+    multivector : Tensor
+        Shape (..., 16).
+    normalize : bool
+        Divide the quaternion by its length.
+    order : {"xyzw", "wxyz"}
+        Where the real part stands, as for :func:`embed_rotation`: last unless asked for first.
+
+    Returns
+    -------
+    Tensor
+        Shape (..., 4).
+
+    Raises
+    ------
+    ConfigError
+        If the order is unknown.
+    """
+    blades = {"x": "e32", "y": "e13", "z": "e21", "w": "1"}
+    quaternion = pick(multivector, ALGEBRA, [blades[part] for part in _checked(order)])
     if normalize:
         quaternion = quaternion / torch.linalg.vector_norm(quaternion, dim=-1, keepdim=True)
     return quaternion

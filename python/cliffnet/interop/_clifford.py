@@ -8,8 +8,8 @@ import torch
 from cliffnet import functional as F
 from cliffnet._extras import require
 from cliffnet.algebra import Algebra
-from cliffnet.errors import AlgebraMismatchError
-from cliffnet.interop._foreign_blades import ForeignAlgebra, own_blade, own_layout
+from cliffnet.errors import AlgebraMismatchError, LayoutError
+from cliffnet.interop._foreign_blades import ForeignAlgebra, check_wrapped, own_blade, own_layout
 from cliffnet.multivector import Multivector
 
 _SOURCE = "clifford"
@@ -84,11 +84,18 @@ def to_clifford(multivectors: Multivector, layout: Any = None) -> Any:
     ------
     AlgebraMismatchError
         If a generator has a square other than 1, -1 and 0, or the layout has other generators.
+    LayoutError
+        If the algebra has more than 12 generators: clifford stores all blades.
+    TypeError
+        If they are no multivectors.
     MissingDependencyError
         If clifford is not installed.
     """
     clifford = require("clifford", "interop")
+    check_wrapped(multivectors)
     algebra = multivectors.algebra
+    if not algebra.is_dense:
+        raise LayoutError(f"clifford stores all blades, and {algebra} has 2^{algebra.dim}")
     theirs = _layout_of(algebra) if layout is None else layout
     positions = _described(theirs).positions(algebra)
     masks = [int(mask) for mask in theirs._basis_blade_order.index_to_bitmap]
@@ -106,7 +113,8 @@ def _flattened(multivectors: Any) -> tuple[tuple[int, ...], list[Any]]:
     """Return the shape of nested sequences, and what is in them."""
     if hasattr(multivectors, "layout") and hasattr(multivectors, "value") and not hasattr(multivectors, "ndim"):
         return (), [multivectors]
-    if isinstance(multivectors, str) or not hasattr(multivectors, "__len__") or not len(multivectors):
+    is_array = isinstance(multivectors, (list, tuple)) or type(multivectors).__name__ in ("ndarray", "MVArray")
+    if not is_array or not len(multivectors):
         raise TypeError(f"expected objects of clifford, at least one, got {multivectors!r}")
     parts = [_flattened(part) for part in multivectors]
     if len({shape for shape, _ in parts}) != 1:

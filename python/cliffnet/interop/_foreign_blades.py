@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cliffnet.algebra import Algebra, Layout
 from cliffnet.errors import AlgebraMismatchError, BladeError, CliffnetError
+from cliffnet.multivector import Multivector
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ class ForeignAlgebra:
             theirs = ", ".join(f"{name}^2 = {square:g}" for name, square in zip(self.names, self.squares, strict=True))
             raise AlgebraMismatchError(f"the algebra of {self.source} has {theirs}, which {algebra!r} does not fit")
         return positions
+
+
+def check_wrapped(value: object) -> None:
+    """Refuse anything but a multivector."""
+    if not isinstance(value, Multivector):
+        raise TypeError(f"expected a Multivector, got {type(value).__name__}; wrap tensors with algebra.multivector")
 
 
 def own_blade(mask: int, positions: Sequence[int]) -> tuple[int, int]:

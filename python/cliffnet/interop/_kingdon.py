@@ -9,10 +9,9 @@ from torch import Tensor
 
 from cliffnet import functional as F
 from cliffnet._extras import require
-from cliffnet.algebra import Algebra
-from cliffnet.algebra._names import parse_blade
+from cliffnet.algebra import Algebra, parse_blade
 from cliffnet.errors import AlgebraMismatchError, DTypeError
-from cliffnet.interop._foreign_blades import ForeignAlgebra, own_blade, own_layout
+from cliffnet.interop._foreign_blades import ForeignAlgebra, check_wrapped, own_blade, own_layout
 from cliffnet.multivector import Multivector
 
 _SOURCE = "kingdon"
@@ -48,8 +47,12 @@ def from_kingdon(
         If the algebra given has other generators.
     DTypeError
         If a coefficient is symbolic.
+    TypeError
+        If it is no object of kingdon.
     """
-    theirs = multivector.algebra
+    theirs = getattr(multivector, "algebra", None)
+    if not hasattr(theirs, "canon2bin"):
+        raise TypeError(f"expected an object of kingdon, got {type(multivector).__name__}")
     foreign, labels = _described(theirs)
     target = _algebra_of(theirs, foreign) if algebra is None else algebra
     positions = foreign.positions(target)
@@ -90,9 +93,12 @@ def to_kingdon(multivectors: Multivector, algebra: Any = None) -> Any:
     ------
     AlgebraMismatchError
         If kingdon has no such algebra, or the one given has other generators.
+    TypeError
+        If they are no multivectors.
     MissingDependencyError
         If kingdon is not installed.
     """
+    check_wrapped(multivectors)
     own = multivectors.algebra
     theirs = _kingdon_algebra(own) if algebra is None else algebra
     foreign, labels = _described(theirs)
@@ -167,7 +173,8 @@ def _kingdon_algebra(algebra: Algebra) -> Any:
     kingdon = require("kingdon", "interop")
     squares: Sequence[float] = algebra.metric
     numbers = [int(label) for label in algebra.generator_labels if label.isdigit()]
-    consecutive = bool(numbers) and numbers == list(range(numbers[0], numbers[0] + algebra.dim))
+    first = numbers[0] if numbers else 1
+    consecutive = numbers == list(range(first, first + algebra.dim))
     if not consecutive or not set(squares) <= {-1.0, 0.0, 1.0}:
         raise AlgebraMismatchError(
             f"kingdon knows numbered generators of square 1, -1 and 0, which those of {algebra!r} are not"
@@ -175,6 +182,6 @@ def _kingdon_algebra(algebra: Algebra) -> Any:
     signature = [int(square) for square in squares]
     basis = algebra._custom_basis
     if basis is None:
-        return kingdon.Algebra(signature=signature, start_index=numbers[0])
+        return kingdon.Algebra(signature=signature, start_index=first)
     names = ["e" if name == "1" else name for name in basis]
-    return kingdon.Algebra(signature=signature, start_index=numbers[0], basis=names)
+    return kingdon.Algebra(signature=signature, start_index=first, basis=names)

@@ -17,7 +17,8 @@ from cliffnet import functional as F
 from cliffnet._extras import require
 from cliffnet._files import write_atomically
 from cliffnet.algebra import Algebra, Layout
-from cliffnet.errors import CliffnetError, DataError
+from cliffnet.errors import DataError
+from cliffnet.functional._checks import check_algebra
 from cliffnet.multivector import Multivector
 
 _VERSION = "0.0.1"
@@ -39,12 +40,16 @@ def save_ga(path: str | Path, multivectors: Multivector, *, compress: bool = Tru
     ------
     MissingDependencyError
         If h5py is not installed.
+    TypeError
+        If they are no multivectors.
     LayoutError
         If the algebra has too many blades to write them all.
     OSError
         If the file cannot be written.
     """
     h5py = require("h5py", "ga")
+    if not isinstance(multivectors, Multivector):
+        raise TypeError(f"expected a Multivector, got {type(multivectors).__name__}; a .ga file holds one batch")
     algebra = multivectors.algebra
     # the order and signs of the format, which are not those of algebras with a basis of their own
     dense = F.change_layout(multivectors.tensor.detach(), multivectors.layout, _ascending(algebra))
@@ -88,6 +93,8 @@ def load_ga(path: str | Path, algebra: Algebra | None = None) -> Multivector:
         If there is no such file.
     """
     h5py = require("h5py", "ga")
+    if algebra is not None:
+        check_algebra(algebra)
     path = Path(path)
     blob = path.read_bytes()
     try:
@@ -108,7 +115,7 @@ def load_ga(path: str | Path, algebra: Algebra | None = None) -> Multivector:
             names = [str(name) for name in file["basis_names"].asstr()[()]]
         found = _algebra(metric, names) if algebra is None else _checked(algebra, metric)
         return _multivector(values, found, support)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, CliffnetError) as error:
+    except Exception as error:
         raise DataError(f"{path} is no .ga file that can be read: {error}") from error
 
 

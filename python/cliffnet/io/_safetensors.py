@@ -44,7 +44,7 @@ def save(path: str | Path, multivectors: Multivector | Mapping[str, Multivector]
     MissingDependencyError
         If safetensors is not installed.
     TypeError
-        If a value is no multivector.
+        If a value is no multivector, or a name no text that the format allows.
     OSError
         If the file cannot be written.
 
@@ -53,8 +53,14 @@ def save(path: str | Path, multivectors: Multivector | Mapping[str, Multivector]
     Equal multivectors give equal files. Other programs read the coefficients as plain tensors of the same names.
     """
     codec = require("safetensors.torch", "io")
-    named = {_ALONE: multivectors} if isinstance(multivectors, Multivector) else dict(multivectors)
+    named = {_ALONE: multivectors} if isinstance(multivectors, Multivector) else multivectors
+    if not isinstance(named, Mapping):
+        raise TypeError(f"expected a Multivector or a mapping of names to them, got {type(named).__name__}")
     for name, value in named.items():
+        if not isinstance(name, str) or name == "__metadata__":
+            raise TypeError(
+                f"a multivector is called {name!r}, expected text other than the '__metadata__' of the format"
+            )
         if not isinstance(value, Multivector):
             raise TypeError(
                 f"'{name}' is a {type(value).__name__}, expected a Multivector; plain tensors need no layout"
@@ -70,8 +76,8 @@ def save(path: str | Path, multivectors: Multivector | Mapping[str, Multivector]
     header["__metadata__"] = {
         **{key: json.dumps(value, sort_keys=True) for key, value in facts.items()},
         "cliffnet.alone": json.dumps(isinstance(multivectors, Multivector)),
-        _DIGEST: hashlib.sha256(body).hexdigest(),
     }
+    header["__metadata__"][_DIGEST] = _digest(header, body)
     # written by hand, because safetensors orders metadata at random
     text = json.dumps(header, sort_keys=True).encode()
     text += b" " * (-len(text) % _LENGTH_BYTES)
@@ -117,9 +123,10 @@ def load(path: str | Path, *, device: torch.device | str = "cpu") -> Multivector
             f"{path} does not say which algebra its tensors belong to; expected metadata such as {_METRIC}, as "
             "cliffnet.io.save writes it. Read it with safetensors and wrap its tensors with algebra.multivector"
         )
-    if hashlib.sha256(body).hexdigest() != metadata[_DIGEST]:
-        raise DataError(f"{path} is damaged: its content does not match its checksum")
     read = {name: _wrapped(path, name, tensors[name].to(device), metadata) for name in sorted(tensors)}
+    # afterwards, because a contradiction says more than a checksum does
+    if _digest(header, body) != metadata[_DIGEST]:
+        raise DataError(f"{path} is damaged: its content does not match its checksum")
     return read[_ALONE] if metadata.get("cliffnet.alone") == "true" and _ALONE in read else read
 
 
@@ -136,6 +143,14 @@ def _wrapped(path: Path, name: str, tensor: torch.Tensor, metadata: Mapping[str,
         return Multivector(tensor, layout)
     except (CliffnetError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"'{name}' in {path} is no multivector: {error}") from error
+
+
+def _digest(header: Mapping[str, Any], body: memoryview) -> str:
+    """Return the checksum of everything in a file but the checksum."""
+    metadata = {key: value for key, value in header["__metadata__"].items() if key != _DIGEST}
+    digest = hashlib.sha256(json.dumps({**header, "__metadata__": metadata}, sort_keys=True).encode())
+    digest.update(body)
+    return digest.hexdigest()
 
 
 def _split(blob: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -1,6 +1,7 @@
 """Operators between multivectors, numbers and tensors."""
 
 from collections.abc import Callable
+from numbers import Integral
 from numbers import Real as _Real
 from typing import Any, Self
 
@@ -35,6 +36,7 @@ class Arithmetic(MultivectorBase):
             return self._make(values.unsqueeze(-1), self.algebra.scalars)
         if isinstance(other, NUMBERS):
             return self._make(self._tensor.new_full((1,), float(other)), self.algebra.scalars)
+        _refuse_array(other)
         return None
 
     def _agreed(self, other: Self) -> tuple[Self, Self]:
@@ -69,7 +71,10 @@ class Arithmetic(MultivectorBase):
             check_values(factor)
             check_broadcast(self.shape, factor.shape)
             return self._make(self._tensor * factor.unsqueeze(-1), self._layout)
-        return self._make(self._tensor * float(factor), self._layout) if isinstance(factor, NUMBERS) else None
+        if isinstance(factor, NUMBERS):
+            return self._make(self._tensor * float(factor), self._layout)
+        _refuse_array(factor)
+        return None
 
     def _added(self, other: object, sign: float) -> Self:
         lifted = self._lift(other)
@@ -115,10 +120,16 @@ class Arithmetic(MultivectorBase):
             check_values(other)
             check_broadcast(self.shape, other.shape)
             return self._make(self._tensor / other.unsqueeze(-1), self._layout)
-        return self._make(self._tensor / float(other), self._layout) if isinstance(other, NUMBERS) else NotImplemented
+        if isinstance(other, NUMBERS):
+            return self._make(self._tensor / float(other), self._layout)
+        _refuse_array(other)
+        return NotImplemented
 
     def __rtruediv__(self, other: object) -> Self:
-        return self.inverse() * other if isinstance(other, (Tensor, *NUMBERS)) else NotImplemented
+        if isinstance(other, (Tensor, *NUMBERS)):
+            return self.inverse() * other
+        _refuse_array(other)
+        return NotImplemented
 
     def inverse(self) -> Self:
         """Return the element whose product with this one is 1, from either side.
@@ -150,6 +161,9 @@ class Arithmetic(MultivectorBase):
     def __pow__(self, exponent: object) -> Self:
         if isinstance(exponent, float) and exponent == 0.5:
             return self.sqrt()
+        if isinstance(exponent, Integral) and not isinstance(exponent, int):
+            # those of NumPy
+            exponent = int(exponent)
         if isinstance(exponent, bool) or not isinstance(exponent, int):
             if isinstance(exponent, NUMBERS):
                 raise TypeError(
@@ -255,3 +269,11 @@ class Arithmetic(MultivectorBase):
         return equal if equal is NotImplemented else ~equal
 
     __hash__ = object.__hash__
+
+
+def _refuse_array(operand: object) -> None:
+    """Refuse an array, which NumPy would take for a sequence of operands; without importing NumPy."""
+    if type(operand).__module__ == "numpy" and type(operand).__name__ == "ndarray":
+        raise TypeError(
+            "a multivector and a NumPy array do not combine; make a tensor of it with torch.as_tensor(array)"
+        )

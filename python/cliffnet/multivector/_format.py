@@ -25,14 +25,15 @@ def describe(tensor: Any, layout: Layout) -> str:
         if tensor.requires_grad:
             facts.append("requires_grad")
     head = f"Multivector[{', '.join(facts)}]"
-    if not _has_values(tensor):
+    if not has_values(tensor):
         return f"{head} ..."
     if not shape:
         return f"{head} {terms(tensor, layout)}"
     return "\n".join([head, *_rows(tensor, layout)])
 
 
-def _has_values(tensor: Any) -> bool:
+def has_values(tensor: Any) -> bool:
+    """Tell whether there are numbers to print, as there are not on the meta device and inside transforms."""
     return (
         isinstance(tensor, Tensor)
         and not isinstance(tensor, FakeTensor)

@@ -1,7 +1,7 @@
 """Functions of multivectors as methods."""
 
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -146,6 +146,20 @@ class Functions(Arithmetic):
         """Return :meth:`inverse`."""
         return self.inverse()
 
+    def inverse_ex(self) -> tuple[Self, Tensor]:
+        """Return :meth:`inverse` without an error, and where there is none.
+
+        Returns
+        -------
+        inverse : Multivector
+            NaN where there is none.
+        info : Tensor
+            Of the batch shape, int32: 1 where there is none, else 0.
+        """
+        out = _layouts.of_inverse(self._layout.key)
+        values, info = F.inverse_ex(self._tensor, self.algebra, layout=self._layout, out_layout=out)
+        return self._make(values, out), info
+
     def normalized(self) -> Self:
         """Return the versor scaled so that ``V reverse(V)`` is 1 or -1.
 
@@ -181,49 +195,24 @@ class Functions(Arithmetic):
         DomainError
             Where the logarithm does not exist, as for opposite rotors.
         """
+        return self._between(F.slerp, other, t)
+
+    def geometric_mean(self, other: Self) -> Self:
+        """Return the rotor halfway between two: ``sqrt(b a^-1) a``.
+
+        Raises
+        ------
+        DomainError
+            Where the logarithm does not exist, as for opposite rotors.
+        """
+        return self._between(F.geometric_mean, other)
+
+    def _between(self, function: Callable[..., Tensor], other: Self, *arguments: Any) -> Self:
         first, second = self._agreed(self._operand(other))
         common = first._layout | second._layout
         out = _layouts.of_inverse(common.key)
         ends = first._moved(common)._tensor, second._moved(common)._tensor
-        return self._make(F.slerp(*ends, t, self.algebra, layout=common, out_layout=out), out)
-
-    def project(self, onto: Self) -> Self:
-        """Return the projection ``(a _| B) _| B^-1`` onto a blade, on all blades of the grades of this one."""
-        return self._with_blade(F.project, onto, "onto_layout")
-
-    def reject(self, onto: Self) -> Self:
-        """Return what :meth:`project` leaves out."""
-        return self._with_blade(F.reject, onto, "onto_layout")
-
-    def reflect(self, mirror: Self) -> Self:
-        """Return the reflection in a blade: its vectors stay, orthogonal ones change sign."""
-        return self._with_blade(F.reflect, mirror, "mirror_layout")
-
-    def _with_blade(self, function: Callable[..., Tensor], blade: Self, keyword: str) -> Self:
-        first, second = self._agreed(self._operand(blade))
-        out = first._layout.whole_grades()
-        layouts = {"a_layout": first._layout, keyword: second._layout, "out_layout": out}
-        return self._make(function(first._tensor, second._tensor, self.algebra, **layouts), out)
-
-    def join(self, other: Self, grade: int | None = None) -> Self:
-        """Return the blade of the smallest subspace that contains two blades.
-
-        On all blades of the algebra, or of the grade of the result where it is given.
-        """
-        return self._of_subspaces(F.join, other, grade)
-
-    def meet(self, other: Self, grade: int | None = None) -> Self:
-        """Return the blade of the intersection of two blades.
-
-        On all blades of the algebra, or of the grade of the result where it is given.
-        """
-        return self._of_subspaces(F.meet, other, grade)
-
-    def _of_subspaces(self, function: Callable[..., Tensor], other: Self, grade: int | None) -> Self:
-        first, second = self._agreed(self._operand(other))
-        out = self.algebra.full if grade is None else self.algebra.layout(grades=(grade,))
-        layouts = {"a_layout": first._layout, "b_layout": second._layout, "out_layout": out}
-        return self._make(function(first._tensor, second._tensor, self.algebra, grade=grade, **layouts), out)
+        return self._make(function(*ends, *arguments, self.algebra, layout=common, out_layout=out), out)
 
     def determinant(self) -> Tensor:
         """Return the determinant, a tensor of the batch shape; it is zero where there is no inverse."""
@@ -272,7 +261,7 @@ class Functions(Arithmetic):
     def grades(self, tol: float = 0.0) -> tuple[int, ...]:
         """Return the grades with a coefficient beyond ``tol`` anywhere in the batch; NaN counts."""
         present = ~(self._tensor.abs() <= tol)
-        found = present.reshape(-1, self._layout.size).any(0).tolist()
+        found = present.flatten(0, -2).any(0).tolist() if self.shape else present.tolist()
         return tuple(sorted({grade for grade, there in zip(self._layout.grades, found, strict=True) if there}))
 
     def is_blade(self) -> Tensor:

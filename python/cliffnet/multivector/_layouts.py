@@ -5,8 +5,7 @@ import operator
 from itertools import combinations
 
 from cliffnet._graphs import kept_constant, kept_object
-from cliffnet.algebra import MAX_DENSE_DIM, Layout
-from cliffnet.algebra._layout import _BY_KEY
+from cliffnet.algebra import MAX_DENSE_DIM, Layout, layout_of_key
 
 
 @kept_constant
@@ -18,7 +17,7 @@ def coefficient(key: str, name: str) -> tuple[int, int] | None:
     BladeError
         If the algebra has no such blade.
     """
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     return layout.index(name) if name in layout else None
 
 
@@ -29,7 +28,7 @@ def of_inverse(key: str) -> Layout:
     The inverse of a scalar, vector, pseudovector or pseudoscalar is a multiple of it; even elements are closed under
     inversion, and so are odd ones.
     """
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     if not layout.size or set(layout.grades) in ({0}, {1}, {layout.algebra.dim - 1}, {layout.algebra.dim}):
         return layout
     return _spanned(layout, 0 if layout.is_even else 1 if layout.is_odd else None)
@@ -38,14 +37,14 @@ def of_inverse(key: str) -> Layout:
 @kept_object
 def of_series(key: str) -> Layout:
     """Return where power series lie: among the even blades for even arguments, else anywhere."""
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     return _spanned(layout, 0 if layout.is_even else None)
 
 
 @kept_object
 def of_logarithm(key: str) -> Layout:
     """Return the bivectors of the generators in use."""
-    layout = _BY_KEY[key]
+    layout = layout_of_key(key)
     pairs = [
         sum(pair) for pair in combinations([1 << i for i in range(layout.algebra.dim) if _support(layout) >> i & 1], 2)
     ]

@@ -5,12 +5,12 @@ from typing import Any, Self
 
 import torch
 
-from cliffnet.multivector._format import describe, terms
-from cliffnet.multivector._functions import Functions
+from cliffnet.multivector._format import describe, has_values, terms
+from cliffnet.multivector._geometry import Geometry
 from cliffnet.multivector._torch_functions import reduce, torch_function
 
 
-class Multivector(Functions):
+class Multivector(Geometry):
     """Multivectors of an algebra: a tensor of coefficients with the layout that says which blades they belong to.
 
     Operators::
@@ -69,19 +69,24 @@ class Multivector(Functions):
     ) -> Any:
         return torch_function(func, args, kwargs or {})
 
-    def sum(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Self:
+    def sum(
+        self, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+    ) -> Self:
         """Return the sum over batch axes, all of them if none is named."""
-        return reduce(torch.sum, self, dim, keepdim)
+        return reduce(torch.sum, self, dim, keepdim, dtype=dtype)
 
-    def mean(self, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Self:
+    def mean(
+        self, dim: int | Sequence[int] | None = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+    ) -> Self:
         """Return the mean over batch axes, all of them if none is named."""
-        return reduce(torch.mean, self, dim, keepdim)
+        return reduce(torch.mean, self, dim, keepdim, dtype=dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._tensor, self._layout)
 
     def __str__(self) -> str:
-        return describe(self._tensor, self._layout) if self.shape else terms(self._tensor, self._layout)
+        is_one = not self.shape and has_values(self._tensor)
+        return terms(self._tensor, self._layout) if is_one else describe(self._tensor, self._layout)
 
     def __repr__(self) -> str:
         return describe(self._tensor, self._layout)

@@ -6,15 +6,19 @@ import re
 import torch
 
 from cliffnet.algebra import Algebra, Layout
-from cliffnet.errors import BladeError, ParseError
+from cliffnet.errors import AlgebraMismatchError, BladeError, ParseError
+from cliffnet.functional._checks import FLOATING, check_algebra
 from cliffnet.multivector._multivector import Multivector
 
 _HEAD = re.compile(r"\s*Multivector\[(?P<facts>[^\]]*)\]")
 _BATCH = re.compile(r"batch \((?P<shape>[\d, ]+)\)")
-_ROW = re.compile(r"\s*\[[\d, ]+\]")
+_ROW = re.compile(r"\s*\[(?P<index>[\d, ]+)\]")
 _SPACE = re.compile(r"\s*")
 _NUMBER = re.compile(r"nan|inf|(?:\d+\.?\d*|\.\d+)(?:[eE](?P<exponent>[+-]?\d+))?")
 _BLADE = re.compile(r"e\w*")
+
+# how much of a text an error quotes on either side of the place
+_SHOWN = 60
 
 _Terms = dict[int, float]
 
@@ -39,7 +43,7 @@ def parse(
     layout : Layout, optional
         Layout of the result; if omitted, the blades that occur.
     dtype : dtype, optional
-        The default dtype of torch if omitted.
+        If omitted, that of the text if ``repr`` wrote it there, else the default dtype of torch.
     device : device, optional
         The default device of torch if omitted.
 
@@ -52,6 +56,8 @@ def parse(
     ------
     ParseError
         If the text cannot be read, with the position; also for ``2e12``, which could be a number or twice ``e12``.
+    AlgebraMismatchError
+        If ``repr`` wrote the text for another algebra.
     LayoutError
         If the layout lacks a blade that occurs.
 
@@ -63,6 +69,7 @@ def parse(
     """
     if not isinstance(text, str):
         raise TypeError(f"expected text, got {type(text).__name__}")
+    check_algebra(algebra)
     reader = _Reader(text, algebra)
     rows, shape = reader.elements()
     masks = {mask for row in rows for mask in row} or {0}
@@ -72,7 +79,7 @@ def parse(
             [row.get(mask, 0.0) * sign for mask, sign in zip(found.blade_masks, found.blade_signs, strict=True)]
             for row in rows
         ],
-        dtype=torch.get_default_dtype() if dtype is None else dtype,
+        dtype=reader.dtype if dtype is None else dtype,
         device=device,
     )
     read = Multivector(values.reshape(*shape, found.size), found)
@@ -87,11 +94,14 @@ class _Reader:
         self.algebra = algebra
         self.position = 0
         self.end = len(text)
+        self.dtype = torch.get_default_dtype()
 
     def fail(self, expected: str, position: int | None = None) -> ParseError:
         at = self.position if position is None else position
         found = f"found {self.text[at : at + 12]!r}" if at < self.end else "but the text ends"
-        return ParseError(f"cannot read {self.text!r} at position {at}: expected {expected}, {found}", at)
+        start, end = max(at - _SHOWN, 0), at + _SHOWN
+        shown = ("..." if start else "") + self.text[start:end] + ("..." if end < len(self.text) else "")
+        return ParseError(f"cannot read {shown!r} at position {at}: expected {expected}, {found}", at)
 
     def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
         match = pattern.match(self.text, self.position, self.end)
@@ -102,14 +112,23 @@ class _Reader:
     def elements(self) -> tuple[list[_Terms], tuple[int, ...]]:
         """Read everything: the terms of each element, and the batch shape."""
         head = self.take(_HEAD)
+        if head is not None:
+            self.read_facts(head["facts"])
         batch = _BATCH.search(head["facts"]) if head is not None else None
         if batch is None:
             return [self.sum()], ()
         shape = tuple(int(size) for size in batch["shape"].split(",") if size.strip())
         rows = []
-        for _ in range(math.prod(shape)):
-            if self.take(_ROW) is None:
-                raise self.fail(f"an element such as '[0] 1 + e1', {math.prod(shape)} in all")
+        for position in range(math.prod(shape)):
+            start = self.position
+            row = self.take(_ROW)
+            label = _index_text(position, shape)
+            if row is None or row["index"] != label:
+                raise self.fail(
+                    f"the element '[{label}] ...', {math.prod(shape)} in all (torch.set_printoptions(threshold=...) "
+                    "says how many are written)",
+                    start,
+                )
             line_end = self.text.find("\n", self.position)
             self.end = len(self.text) if line_end < 0 else line_end
             rows.append(self.sum())
@@ -118,6 +137,16 @@ class _Reader:
         if self.position != self.end:
             raise self.fail("the end of the text")
         return rows, shape
+
+    def read_facts(self, facts: str) -> None:
+        """Take the dtype from the facts that ``repr`` puts first, and compare the algebra."""
+        if not facts.startswith(f"{self.algebra} "):
+            raise AlgebraMismatchError(
+                f"the text is a multivector of another algebra, 'Multivector[{facts}]', expected one of "
+                f"{self.algebra}; read it with its own algebra and move it with mv.embed"
+            )
+        named = [dtype for dtype in FLOATING if str(dtype).removeprefix("torch.") in facts.split(", ")]
+        self.dtype = named[0] if named else self.dtype
 
     def sum(self) -> _Terms:
         """Read terms up to the end; coefficients are those of ascending generators."""
@@ -156,8 +185,8 @@ class _Reader:
         exponent = number["exponent"]
         if exponent is not None and exponent[0] not in "+-" and self.is_blade(f"e{exponent}"):
             raise self.fail(
-                f"a clear meaning: write '{number[0].split('e')[0]} e{exponent}' for the blade or "
-                f"'{number[0].replace('e', 'e+')}' for the number",
+                f"a clear meaning: write '{number[0][: -len(exponent) - 1]} e{exponent}' for the blade or "
+                f"'{number[0][: -len(exponent)]}+{exponent}' for the number",
                 start,
             )
         self.take(_SPACE)
@@ -188,3 +217,12 @@ class _Reader:
         except BladeError:
             return False
         return True
+
+
+def _index_text(position: int, shape: tuple[int, ...]) -> str:
+    """Write the batch index of an element that is counted through the batch, last axis first."""
+    index = []
+    for size in reversed(shape):
+        position, entry = divmod(position, size)
+        index.append(str(entry))
+    return ", ".join(reversed(index))

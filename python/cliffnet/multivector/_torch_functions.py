@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from cliffnet.errors import ShapeError
+from cliffnet.multivector._base import check_broadcast
 from cliffnet.multivector._functions import Functions
 
 _Handler = Callable[..., Any]
@@ -30,6 +32,12 @@ def on_common_layout(multivectors: Sequence[Any], name: str) -> tuple[list[Tenso
 def stack(tensors: Sequence[Any], dim: int = 0) -> Functions:
     """Stack along a new batch axis."""
     values, like = on_common_layout(tensors, "stack")
+    for entry in values:
+        if entry.shape != values[0].shape:
+            raise ShapeError(
+                f"torch.stack got multivectors of batch shapes {tuple(values[0].shape[:-1])} and "
+                f"{tuple(entry.shape[:-1])}; expected one shape"
+            )
     return like._make(torch.stack(values, like._axis(dim, like.ndim + 1)), like.layout)
 
 
@@ -44,6 +52,9 @@ def where(condition: Tensor, input: Any, other: Any) -> Functions:
     like = input if isinstance(input, Functions) else other
     if isinstance(condition, Functions) or not isinstance(like, Functions):
         raise TypeError("torch.where chooses between multivectors by a tensor of booleans of the batch shape")
+    for chosen in (input, other):
+        if isinstance(chosen, (Tensor, Functions)):
+            check_broadcast(condition.shape, chosen.shape)
     (first, second), common = on_common_layout([like._operand(input), like._operand(other)], "where")
     return common._make(torch.where(condition.unsqueeze(-1), first, second), common.layout)
 
@@ -59,7 +70,7 @@ def reduce(
     """Reduce over batch axes, all of them if none is named."""
     dims = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
     axes = [input._axis(axis) for axis in dims]
-    values: Tensor = input.tensor if dtype is None else input.tensor.to(dtype)
+    values: Tensor = input.tensor if dtype is None else input.to(dtype).tensor
     # without axes torch would reduce over all of them
     return input._make(function(values, axes, keepdim) if axes else values.clone(), input.layout)
 
@@ -129,6 +140,9 @@ def torch_function(function: Any, arguments: Sequence[Any], keywords: dict[str, 
         For every function that is not one of the batch axes.
     """
     handler = _handler(function)
+    if "axis" in keywords:
+        # torch takes NumPy's name as well
+        keywords["dim"] = keywords.pop("axis")
     result = NotImplemented if handler is None else handler(*arguments, **keywords)
     if result is NotImplemented:
         name = getattr(function, "__name__", str(function))

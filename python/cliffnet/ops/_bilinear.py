@@ -47,7 +47,11 @@ class _Bilinear(Operator):
     def fake(self, left: Tensor, right: Tensor, plan: int) -> Tensor:
         leading = torch.broadcast_shapes(left.shape[:-1], right.shape[:-1])
         blades = plan_sizes(plan).out
-        keeps_format = any(operand.shape[:-1] == leading and _is_blade_major(operand) for operand in (left, right))
+        # rank first: shapes of different ranks are compared axis by axis, which would tie symbolic sizes to numbers
+        keeps_format = any(
+            operand.dim() == len(leading) + 1 and operand.shape[:-1] == leading and _is_blade_major(operand)
+            for operand in (left, right)
+        )
         if keeps_format:
             return left.new_empty((blades, *leading)).movedim(0, -1)
         return left.new_empty((*leading, blades))

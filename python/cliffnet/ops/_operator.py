@@ -21,7 +21,7 @@ from torch.autograd import forward_ad
 
 from cliffnet import _rust
 from cliffnet._log import warn_once
-from cliffnet.errors import CliffnetInternalError, ShapeError
+from cliffnet.errors import CliffnetInternalError, DTypeError, ShapeError
 from cliffnet.ops._backend import active_backend
 
 _functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -167,6 +167,13 @@ class Operator(ABC):
         """Run the kernel through the dispatcher, without recording derivatives."""
         try:
             return self._kernel(*arguments)
+        except NotImplementedError:
+            for tensor in arguments[: self.tensors]:
+                if tensor.layout is not torch.strided:
+                    raise DTypeError(
+                        f"an operand is stored as {tensor.layout}, expected a dense tensor; convert it with x.to_dense()"
+                    ) from None
+            raise
         except RuntimeError as error:
             raise _translated(error) from None
 

@@ -42,6 +42,8 @@ def make_arguments(
     ConfigError, ShapeError, AlgebraMismatchError
         If a description is of no known form, or does not fit the algebra.
     """
+    if not isinstance(inputs, Sequence):
+        raise ConfigError(f"the inputs are {inputs!r}, expected one entry per argument, such as [(16,)]")
     chosen = [None] * len(inputs) if layouts is None else list(layouts)
     if len(chosen) != len(inputs):
         raise ConfigError(f"{len(inputs)} inputs were given with {len(chosen)} layouts; expected one layout each")
@@ -57,7 +59,7 @@ def _argument(
         entry = entry.tensor
     if layout is not None and layout.algebra is not algebra:
         raise AlgebraMismatchError(f"the layout of an input is of {layout.algebra!r}, expected {algebra!r}")
-    size = algebra.num_blades if layout is None else layout.size
+    size = algebra.full.size if layout is None else layout.size
     if isinstance(entry, Tensor):
         value, other = entry, other_value(entry, generator)
     elif isinstance(entry, tuple):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cliffnet.algebra import Algebra, Layout
 from cliffnet.errors import ConfigError, ShapeError
+from cliffnet.functional._checks import check_algebra
 from cliffnet.multivector import Multivector
 from cliffnet.testing._arguments import Argument, Input, dtype_and_device, make_arguments, on, other_value
 from cliffnet.testing._groups import Group, GroupElement, group_elements, simple_elements
@@ -113,6 +114,7 @@ def assert_equivariant(
       ...
     """
     __tracebackhide__ = True
+    check_algebra(algebra)
     generator = torch.Generator().manual_seed(seed)
     like = dtype_and_device(function, inputs)
     arguments = make_arguments(inputs, layouts, algebra, like, generator)
@@ -230,6 +232,8 @@ def _named_outputs(
         value, kind = (entry.tensor, entry.layout) if is_wrapped else (entry, given)
         if not isinstance(value, Tensor):
             raise ConfigError(f"{name} is a {type(value).__name__}, expected a tensor or None")
+        if not value.is_floating_point():
+            raise ConfigError(f"{name} has dtype {value.dtype}, expected floating ones; compare what it is made from")
         if kind not in ("multivector", "invariant") and not isinstance(kind, Layout):
             raise ConfigError(f"the kind of {name} is {kind!r}, expected 'multivector', 'invariant' or a Layout")
         size = kind.size if isinstance(kind, Layout) else algebra.num_blades

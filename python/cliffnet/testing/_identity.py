@@ -10,8 +10,8 @@ from cliffnet.testing._tolerance import tolerance
 
 
 def assert_identity(
-    left: Tensor,
-    right: Tensor,
+    left: Tensor | Multivector,
+    right: Tensor | Multivector,
     scale: Tensor | float | None = None,
     *,
     algebra: Algebra | None = None,
@@ -25,8 +25,8 @@ def assert_identity(
 
     Parameters
     ----------
-    left, right : Tensor
-        Shape ``(..., blades)``, the same for both.
+    left, right : Tensor or Multivector
+        Shape ``(..., blades)``, the same for both. Multivectors bring their algebra and layouts, which may differ.
     scale : Tensor or float, optional
         Bound of the terms on both sides, for products ``magnitude(a, b, ...)``; shape ``(...)``.
     algebra : Algebra, optional
@@ -41,7 +41,9 @@ def assert_identity(
     AssertionError
         If the sides differ, are of different shapes or dtypes, or hold NaN: an identity says nothing about NaN.
     ConfigError
-        If the layout belongs to another algebra.
+        If the layout belongs to another algebra, or only one side is a multivector.
+    AlgebraMismatchError
+        If multivectors belong to different algebras.
 
     Examples
     --------
@@ -59,6 +61,11 @@ def assert_identity(
       right = -1 - 4 e2 + e12
     """
     __tracebackhide__ = True
+    if isinstance(left, Multivector) and isinstance(right, Multivector):
+        layout = left.layout | right.layout
+        left, right = left.change_layout(layout).tensor, right.change_layout(layout).tensor
+    if isinstance(left, Multivector) or isinstance(right, Multivector):
+        raise ConfigError("one side is a multivector and the other a tensor; pass two of a kind")
     if layout is not None and algebra is not None and layout.algebra is not algebra:
         raise ConfigError(f"the layout is of {layout.algebra!r}, but the algebra is {algebra!r}; pass one of them")
     prefix = f"{context}: " if context else ""

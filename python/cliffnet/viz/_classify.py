@@ -114,6 +114,8 @@ def _conformal(x: Tensor, grade: int, algebra: Algebra) -> Shape | None:
         x, grade = cga.undual(x), algebra.dim - 1
     if grade >= algebra.dim:
         return None
+    if not F.is_blade(x, algebra).all():
+        return None
     is_flat = is_zero(F.outer_product(x, cga.infinity(algebra, dtype=x.dtype), algebra))
     return _flat(x, grade, algebra) if is_flat else _round(x, grade, algebra)
 
@@ -129,9 +131,11 @@ def _flat(x: Tensor, grade: int, algebra: Algebra) -> Shape | None:
     return Plane(normal, distance.item())
 
 
-def _round(x: Tensor, grade: int, algebra: Algebra) -> Shape:
+def _round(x: Tensor, grade: int, algebra: Algebra) -> Shape | None:
     square = cga.extract_squared_radius(x).item()
     center, radius, is_real = cga.extract_center(x), abs(square) ** 0.5, square >= 0.0
+    if not center.isfinite().all():
+        return None
     if grade == 2:
         infinity = cga.infinity(algebra, dtype=x.dtype)
         direction = cga.extract_direction(F.outer_product(F.left_contraction(infinity, x, algebra), infinity, algebra))
