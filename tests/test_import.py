@@ -53,3 +53,10 @@ def test_import_takes_at_most_a_tenth_of_a_second():
         if seconds[-1] <= 0.1:
             break
     assert min(seconds) <= 0.1, f"import took {min(seconds):.3f} s beyond torch"
+
+
+def test_packages_are_attributes():
+    program = "import cliffnet; print(cliffnet.geometry.pga3d, cliffnet.io.save, 'nn' in dir(cliffnet)); cliffnet.no"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert process.stdout.strip().endswith("True"), process.stderr
+    assert "module 'cliffnet' has no attribute 'no'" in process.stderr

@@ -5,6 +5,7 @@ import itertools
 import pickle
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -99,12 +100,30 @@ def test_threads_build_one_object():
     assert len(set(map(id, built))) == 1
 
 
+def test_threads_never_share_the_name_of_a_layout():
+    algebra, built = Algebra(7), []
+    start = threading.Barrier(4)
+
+    def build(first):
+        start.wait()
+        built.extend(algebra.layout(*algebra.blade_names[first : first + size]) for size in range(2, 60))
+
+    threads = [threading.Thread(target=build, args=(first,)) for first in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({layout.key for layout in built}) == len(set(built)) == 4 * 58
+
+
 @pytest.mark.parametrize("name", ["metric", "p", "grades", "anything"])
 def test_algebras_are_immutable(name):
     algebra = Algebra(2)
     before = algebra.metric
     with pytest.raises(AttributeError, match=f"immutable; cannot set '{name}'"):
         setattr(algebra, name, (9.0,))
+    with pytest.raises(AttributeError, match=f"immutable; cannot delete '{name}'"):
+        delattr(algebra, name)
     assert algebra.metric == before
 
 
@@ -163,6 +182,15 @@ def test_full_multivectors_end_at_twelve_generators():
     for fact in ("full", "blade_names", "blade_masks", "blade_signs", "grades"):
         with pytest.raises(errors.LayoutError, match=r"Cl\(13,0\) has 2\^13 blades, too many to list"):
             getattr(large, fact)
+        assert not hasattr(large, fact)
+
+
+def test_integers_of_other_libraries_count():
+    assert Algebra(np.int64(3), np.int8(0), np.uint8(1)) is Algebra(3, 0, 1)
+
+
+def test_names_of_algebras_may_be_signatures():
+    assert Algebra.from_name("Cl(3,0,1)") is Algebra(3, 0, 1)
 
 
 def test_sixty_two_generators_are_the_limit():
@@ -228,7 +256,7 @@ def test_grade_slices_and_indices():
         scattered.grade_slice(1)
 
 
-@pytest.mark.parametrize("grade", [-1, 4, 1.5, "1", None])
+@pytest.mark.parametrize("grade", [-1, 4, 1.0, 1.5, True, "1", None])
 def test_grades_that_do_not_exist_are_refused(grade):
     for method in (Algebra(3).grade_slice, Algebra(3).grade_indices):
         with pytest.raises(errors.GradeError, match=r"grade \S+ does not exist in Cl\(3,0\); its grades are 0 to 3"):

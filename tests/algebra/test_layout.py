@@ -45,6 +45,8 @@ def test_equal_layouts_are_the_same_object():
 def test_layouts_cannot_be_changed():
     with pytest.raises(AttributeError, match="a Layout is immutable; cannot set 'size'"):
         PGA.even.size = 3
+    with pytest.raises(AttributeError, match="immutable; cannot delete 'size'"):
+        del PGA.even.size
 
 
 def test_set_operations():
@@ -127,6 +129,23 @@ def test_what_does_not_exist_is_refused():
         PGA.even.index("e1")
     with pytest.raises(errors.BladeError, match="has no other order of generators"):
         Layout(PGA, [0b1], [-1])
+    for masks, signs in (([1 << 4], [1]), ([-1], [1]), ([1, 2], [1]), ([3], [2])):
+        with pytest.raises(errors.BladeError, match=r"each below 2\^4"):
+            Layout(PGA, masks, signs)
+    for names in ((3,), (["e12", "e13"],), (("e12", "e13"),)):
+        with pytest.raises(errors.BladeError, match="each an argument"):
+            PGA.layout(*names)
+    for grades in (2, "2", (1.0,), (True,), (None,)):
+        with pytest.raises(errors.GradeError, match="expected"):
+            PGA.layout(grades=grades)
+    with pytest.raises(errors.BladeError, match="expected a name"):
+        _ = 3 in PGA.even
+    with pytest.raises(errors.ConfigError, match="the kind of product is 'cross', expected one of geometric_product"):
+        PGA.even.product(PGA.even, "cross")
+    with pytest.raises(errors.ConfigError, match="the dual is 'complement', expected one of right_complement"):
+        PGA.even.image("complement")
+    with pytest.raises(errors.BladeError, match=r"'e12' is not a blade .* such as 'e1_2'"):
+        Algebra(10).layout("e12")
 
 
 def test_names_and_first_numbers_make_other_algebras():

@@ -120,3 +120,8 @@ def test_bad_arguments():
         F.determinant(torch.ones(3), Algebra(2))
     with pytest.raises(errors.LayoutError, match="too many to list"):
         F.determinant(torch.ones(13), Algebra(13), layout=Algebra(13).vectors)
+
+
+def test_zeros_have_no_sign():
+    coefficients = F.characteristic_coefficients(torch.zeros(8), Algebra(3))
+    assert not coefficients.signbit().any()

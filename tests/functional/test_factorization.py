@@ -175,3 +175,9 @@ def test_bad_arguments():
     for function in (F.factor_blade, F.factor_versor):
         with pytest.raises(errors.ShapeError, match="its last axis is 3"):
             function(torch.ones(3), Algebra(2))
+
+
+def test_zeros_of_factors_have_no_sign():
+    algebra = Algebra(3)
+    _, vectors = F.factor_blade(-torch.eye(3), algebra, layout=algebra.bivectors)
+    assert not (vectors.signbit() & (vectors == 0)).any()

@@ -129,7 +129,7 @@ def test_vectors(algebra):
     b[0], b[1] = a[0], -a[1]
     b[2] = -a[2] + 1e-6 * b[2]
     b[2] /= (b[2] * b[2] * metric).sum().abs().sqrt()
-    found = F.rotor_from_vectors(5 * a, 0.1 * b, algebra, layout=algebra.vectors)
+    found = F.rotor_from_vectors(5 * a, 0.1 * b, algebra, layout=algebra.vectors, out_layout=algebra.full)
     assert is_unit(found, algebra)
     assert deviation(action(found, a, algebra), b) < 1e-9
     # the shorter way
@@ -144,7 +144,8 @@ def test_vectors_and_planes_of_a_large_algebra():
     algebra = Algebra(20)
     planes = algebra.layout(grades=(0, 2))
     a, b = random_vectors(algebra, 2)
-    found = F.rotor_from_vectors(a, b, algebra, layout=algebra.vectors, out_layout=planes)
+    found = F.rotor_from_vectors(a, b, algebra, layout=algebra.vectors)
+    assert found.shape == (planes.size,)
     moved = F.sandwich(found, a, algebra, versor_layout=planes, x_layout=algebra.vectors, out_layout=algebra.vectors)
     torch.testing.assert_close(moved / moved.norm(), b / b.norm())
     with pytest.raises(LayoutError, match="too many to list"):
@@ -162,7 +163,7 @@ def test_vectors_of_indefinite_metrics():
         assert is_unit(found, algebra)
         assert deviation(F.sandwich(found, start, algebra, unit=True), end) < 1e-12
     spacelike = torch.tensor([0.3, 2.0, 0.1, -0.5])
-    found = F.rotor_from_vectors(spacelike, -spacelike, algebra, layout=vectors)
+    found = F.rotor_from_vectors(spacelike, -spacelike, algebra, layout=vectors, out_layout=algebra.full)
     torch.testing.assert_close(action(found, spacelike, algebra), -spacelike)
     timelike, null = torch.tensor([1.0, 0.2, 0.0, 0.0]), torch.tensor([1.0, 1.0, 0.0, 0.0])
     for a, b, message in (

@@ -3,9 +3,10 @@ import math
 import pytest
 import torch
 
+from cliffnet import Algebra
 from cliffnet import functional as F
-from cliffnet.errors import ConfigError, ShapeError
-from cliffnet.geometry import pga3d
+from cliffnet.errors import ConfigError, DTypeError, ShapeError
+from cliffnet.geometry import cga, pga3d
 
 ALGEBRA = pga3d.ALGEBRA
 
@@ -135,3 +136,33 @@ def test_wrong_shapes_are_named():
     for call in calls:
         with pytest.raises(ShapeError, match="has shape"):
             call()
+
+
+def test_other_things_than_floating_tensors_are_named():
+    point = ALGEBRA.e123
+    with pytest.raises(DTypeError, match=r"is a Multivector, .*mv\.dense\(\)\.tensor"):
+        pga3d.extract_point(point)
+    assert torch.equal(pga3d.extract_point(point.dense().tensor), torch.zeros(3))
+    with pytest.raises(DTypeError, match="int64"):
+        pga3d.embed_point(torch.tensor([1, 2, 3]))
+    with pytest.raises(DTypeError, match="is a list"):
+        pga3d.embed_object([[0.0, 0.0, 0.0]], torch.zeros(1, 4))
+    with pytest.raises(DTypeError, match="is a Multivector"):
+        cga.down(Algebra(4, 1).e1)
+    for embed in (cga.up, cga.embed_direction, cga.embed_translation):
+        with pytest.raises(DTypeError, match=r"convert it with \.float\(\)"):
+            embed(torch.tensor([1, 2, 3]))
+
+
+def test_quaternions_in_either_order():
+    quaternion, shift = _unit(5, 4), torch.randn(5, 3)
+    real_first = quaternion[..., [3, 0, 1, 2]]
+    rotor = pga3d.embed_rotation(quaternion)
+    assert torch.equal(pga3d.embed_rotation(real_first, order="wxyz"), rotor)
+    assert torch.equal(F.rotor_from_quaternion(real_first, ALGEBRA), rotor)
+    assert torch.equal(pga3d.extract_rotation(rotor, order="wxyz"), real_first)
+    motor = pga3d.embed_motor(real_first, shift, order="wxyz")
+    assert torch.equal(motor, pga3d.embed_motor(quaternion, shift))
+    assert torch.allclose(pga3d.extract_motor(motor, order="wxyz")[0], pga3d.extract_motor(motor)[0][..., [3, 0, 1, 2]])
+    with pytest.raises(ConfigError, match="'xyzw' or 'wxyz'"):
+        pga3d.embed_rotation(quaternion, order="ijkw")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cliffnet import Algebra
-from cliffnet.errors import AlgebraMismatchError, DTypeError
+from cliffnet.errors import AlgebraMismatchError, DTypeError, LayoutError
 from cliffnet.interop import from_clifford, from_kingdon, to_clifford, to_kingdon
 
 # compiling each of clifford's products takes longer than these tests take without
@@ -150,9 +150,13 @@ def test_clifford_refusals():
         to_clifford(Algebra(metric=(2, 1)).e1)
     with pytest.raises(AlgebraMismatchError):
         to_clifford(Algebra(2).e1, layout)
-    for wrong in (1.0, [], "e1", [1.0]):
+    for wrong in (1.0, [], "e1", [1.0], Algebra(3).e1, kingdon.Algebra(3).vector([1, 2, 3])):
         with pytest.raises(TypeError, match="objects of clifford"):
             from_clifford(wrong)
+    with pytest.raises(TypeError, match="expected a Multivector"):
+        to_clifford(torch.ones(8))
+    with pytest.raises(LayoutError, match="stores all blades"):
+        to_clifford(Algebra(62).e1)
 
 
 @pytest.mark.parametrize("algebra", KINGDON, ids=str)
@@ -194,3 +198,8 @@ def test_kingdon_refusals():
         to_kingdon(Algebra(metric=(2, 1)).e1)
     with pytest.raises(AlgebraMismatchError):
         to_kingdon(Algebra(2).e1, theirs)
+    for wrong in (3, Algebra(3).e1, clifford.Cl(3)[1]["e1"]):
+        with pytest.raises(TypeError, match="an object of kingdon"):
+            from_kingdon(wrong)
+    with pytest.raises(TypeError, match="expected a Multivector"):
+        to_kingdon(torch.ones(3))

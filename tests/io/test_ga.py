@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cliffnet import Algebra
-from cliffnet.errors import DataError, LayoutError
+from cliffnet.errors import AlgebraMismatchError, DataError, LayoutError
 from cliffnet.io import load_ga, save_ga
 from helpers.multivectors import ALGEBRAS, name
 
@@ -116,3 +116,26 @@ def test_other_files_are_refused(tmp_path):
         load_ga(path)
     with pytest.raises(FileNotFoundError):
         load_ga(tmp_path / "missing.ga")
+
+
+def test_bytes_that_change_never_read_as_other_numbers(tmp_path):
+    path = tmp_path / "x.ga"
+    x = PGA.randn(5)
+    save_ga(path, x)
+    blob = path.read_bytes()
+    for place in range(7, len(blob), 61):
+        damaged = bytearray(blob)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            found = load_ga(path)
+        except DataError:
+            continue
+        assert (found == x).all()
+
+
+def test_arguments_of_other_types_are_refused(tmp_path):
+    with pytest.raises(TypeError, match="expected a Multivector"):
+        save_ga(tmp_path / "x.ga", torch.ones(16))
+    with pytest.raises(AlgebraMismatchError, match="expected an Algebra"):
+        load_ga(tmp_path / "x.ga", "Cl(3)")

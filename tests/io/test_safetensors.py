@@ -122,6 +122,21 @@ def test_contradictions_are_refused(saved, changes):
         cliffnet_io.load(saved)
 
 
+def test_changed_facts_are_noticed(saved):
+    # another algebra that would fit the tensor
+    rewrite(saved, **{"cliffnet.metric": '{"x": [0.0, 1.0, 1.0, -1.0]}'})
+    with pytest.raises(DataError, match="checksum"):
+        cliffnet_io.load(saved)
+
+
+def test_what_cannot_be_saved_is_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    for wrong in (torch.ones(3), [PGA.e1], None, {"x": torch.ones(3)}, {1: PGA.e1}, {"__metadata__": PGA.e1}):
+        with pytest.raises(TypeError, match="expected"):
+            cliffnet_io.save(path, wrong)
+    assert not path.exists()
+
+
 def test_plain_tensors_are_refused(tmp_path):
     path = tmp_path / "plain.safetensors"
     save_file({"x": torch.ones(2)}, path)

@@ -106,6 +106,12 @@ def test_rotors_from_other_descriptions():
     assert algebra.from_quaternion([1, 0, 0, 0]).isclose(1.0)
 
 
+def test_batch_shapes_are_numbers_or_a_tuple():
+    for make in (PGA.zeros, PGA.ones, PGA.randn, PGA.random_rotor, PGA.random_versor):
+        assert make(2, 3).shape == make((2, 3)).shape == make([2, 3]).shape == (2, 3)
+        assert make(()).shape == make().shape == ()
+
+
 def test_refusals():
     with pytest.raises(ShapeError):
         PGA.vector([1.0, 2.0])
@@ -115,6 +121,10 @@ def test_refusals():
         PGA.multivector(torch.ones(4), Algebra(4).vectors)
     with pytest.raises(LayoutError):
         Algebra(20).zeros()
+    with pytest.raises(DTypeError, match=r"mv\.change_layout"):
+        PGA.multivector(PGA.randn(2))
+    with pytest.raises(DTypeError, match=r"algebra\.vector"):
+        PGA.rotor_from_vectors(torch.ones(4), PGA.e1)
     with pytest.raises(ConfigError, match="parity"):
         PGA.random_versor(parity="both")
     with pytest.raises(NotInvertibleError, match="null"):

@@ -8,7 +8,7 @@ import torch
 
 from cliffnet import Algebra, Multivector
 from cliffnet import functional as F
-from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
+from cliffnet.errors import AlgebraMismatchError, BladeError, DTypeError, ShapeError
 from helpers.multivectors import ALGEBRAS, name, random_integers
 
 PGA = Algebra(3, 0, 1)
@@ -137,6 +137,7 @@ def test_powers():
     for exponent in (1.5, np.float32(0.5), True):
         with pytest.raises(TypeError):
             rotor**exponent
+    assert (PGA.e1 ** np.int64(2)).isclose(1.0)
 
 
 def test_sandwich_reflects_and_rotates():
@@ -172,9 +173,43 @@ def test_functions_of_blades():
     assert v.reject(algebra.e12).isclose(3 * algebra.e3)
     assert v.reflect(algebra.e12).isclose(algebra.vector([1.0, 2.0, -3.0]))
     assert algebra.e12.meet(algebra.e23, grade=1).is_blade()
-    assert algebra.e12.meet(algebra.e23).grades() == (1,)
+    assert algebra.e12.meet(algebra.e23).layout is algebra.e12.meet(algebra.e23, grade=1).layout is algebra.vectors
     assert algebra.e1.join(algebra.e2).isclose(algebra.e12)
-    assert algebra.e1.join(algebra.e12, 2).layout is algebra.bivectors
+    assert algebra.e1.join(algebra.e12, 2).layout is algebra.e1.join(algebra.e12).layout is algebra.bivectors
+    assert Algebra(20).e1_2.meet(Algebra(20).e2_3).layout is Algebra(20).vectors
+
+
+def test_factors_and_maps():
+    algebra = Algebra(3)
+    magnitude, vectors = (algebra.e12 * 3).factor_blade()
+    assert magnitude == 3.0
+    assert (magnitude * vectors[0] ^ vectors[1]).isclose(3 * algebra.e12)
+    versor = algebra.e1 * (algebra.e2 + algebra.e3)
+    magnitude, vectors = versor.factor_versor()
+    assert (magnitude * vectors[0] * vectors[1]).isclose(versor)
+    screw = PGA.e12 + 3 * PGA.e03
+    parts = screw.invariant_decomposition()
+    assert parts.shape == (2,)
+    assert parts.sum(0).isclose(screw)
+    assert (parts[0] * parts[1]).isclose(parts[1] * parts[0])
+    assert algebra.e12.outermorphism(torch.diag(torch.tensor([1.0, 2.0, 3.0]))).isclose(2 * algebra.e12)
+    inverse, info = torch.stack([1 + algebra.e1, 2 + algebra.e1]).inverse_ex()
+    assert info.tolist() == [1, 0]
+    assert (inverse[1] * (2 + algebra.e1)).isclose(1.0)
+    rotor = (0.3 * algebra.e12).exp()
+    assert rotor.geometric_mean(algebra.scalar(1.0)).isclose(rotor.slerp(algebra.scalar(1.0), 0.5))
+
+
+def test_embedding():
+    x = Algebra(3).randn(2)
+    assert x.embed(PGA).algebra is PGA
+    assert torch.equal(x.embed(PGA).e12, x.e12)
+    assert str((1 + Algebra(3).e12).embed(PGA, {"e1": "e2", "e2": "-e3", "e3": "e1"})) == "1 - e23"
+    assert Algebra(20).e1_2.embed(Algebra(30)).layout is Algebra(30).layout("e1_2")
+    with pytest.raises(BladeError, match="e0"):
+        PGA.e12.embed(Algebra(3))
+    with pytest.raises(AlgebraMismatchError, match="expected an Algebra"):
+        x.embed("Cl(4)")
 
 
 def test_equality_compares_elements():
@@ -198,6 +233,8 @@ def test_closeness_and_grades():
     assert x.grades(1e-6) == (0,)
     assert PGA.scalar(float("nan")).grades(1.0) == (0,)
     assert PGA.zeros(2).grades() == ()
+    # the regressive product reaches no blade
+    assert (PGA.e12 & 2.0).grades() == (PGA.e12[None] & 2.0).grades() == ()
 
 
 def test_single_elements_follow_the_dtype_of_a_batch():
@@ -236,8 +273,16 @@ def test_refusals():
         x.commutator("e1")
     with pytest.raises(TypeError, match="backward"):
         x.backward()
-    with pytest.raises(TypeError):
-        np.ones(2) * x
+    for array in (np.ones(2), np.array(2.0)):
+        for operation in (operator.add, operator.sub, operator.mul, operator.truediv, operator.xor, operator.rshift):
+            for operands in ((array, x), (x, array)):
+                with pytest.raises(TypeError, match=r"torch\.as_tensor\(array\)"):
+                    operation(*operands)
+        with pytest.raises(TypeError, match=r"torch\.as_tensor\(array\)"):
+            x == array  # noqa: B015
+    for convert in (np.asarray, lambda x: np.array([x, x])):
+        with pytest.raises(TypeError, match=r"mv\.numpy\(\)"):
+            convert(x)
     with pytest.raises(ValueError, match="kind of dual"):
         x.dual("metric")
     with pytest.raises(ArithmeticError):

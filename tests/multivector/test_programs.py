@@ -43,6 +43,23 @@ def test_compiled_in_one_graph():
     assert same(compiled(X, V, T), program(X, V, T))
 
 
+def test_methods_of_blades_and_batches_compile():
+    wide = Algebra(4, 0, 1)
+
+    def methods(x):
+        line = x.e12.unsqueeze(-1)[..., 0] * PGA.e12.double()
+        met = line.meet(PGA.e23.double(), grade=1)
+        parts = (
+            x(2).invariant_decomposition(),
+            x.outermorphism(2 * torch.eye(4, dtype=torch.float64)),
+            *x.inverse_ex(),
+        )
+        return met, x.embed(wide, {"e1": "e4"}), x.unsqueeze(0).squeeze(0).reshape((2, 2)), *parts
+
+    compiled = torch.compile(methods, fullgraph=True, backend="aot_eager")
+    assert same(compiled(X), methods(X))
+
+
 def test_the_sign_of_reversion_compiles_where_torch_can():
     # the compiler of torch 2.11 and before refuses ~ of anything but tensors; x.reverse() always works
     expected = contextlib.nullcontext()

@@ -7,7 +7,7 @@ import torch
 from hypothesis import strategies as st
 
 from cliffnet import Algebra, parse
-from cliffnet.errors import LayoutError, ParseError
+from cliffnet.errors import AlgebraMismatchError, LayoutError, ParseError
 from helpers.multivectors import ALGEBRAS, holds_for, multivectors
 
 PGA = Algebra(3, 0, 1)
@@ -156,3 +156,35 @@ def test_names_of_other_algebras():
     assert str(Algebra(40).parse("e40 + 2 e3_1")) == "e40 - 2 e1_3"
     signed = Algebra.from_name("3DPGA")
     assert str(signed.parse("e13 + e123")) == "-e31 + e123"
+
+
+def test_text_of_the_writer_is_read_by_its_own_algebra():
+    x = PGA.randn(2, dtype=torch.float64)
+    assert parse(repr(x), PGA).dtype == torch.float64
+    assert parse(repr(x), PGA, dtype=torch.float32).dtype == torch.float32
+    with pytest.raises(AlgebraMismatchError, match=r"expected one of Cl\(4,0\); .*mv\.embed"):
+        parse(repr(Algebra(3).e12), Algebra(4))
+    with pytest.raises(AlgebraMismatchError, match="expected an Algebra"):
+        parse("1", "Cl(3)")
+
+
+def test_errors_quote_the_place():
+    with pytest.raises(ParseError, match=r"threshold") as caught:
+        parse(repr(PGA.randn(1000)), PGA)
+    assert len(str(caught.value)) < 500
+    with pytest.raises(ParseError, match=r"'1 e3' for the blade or '1E\+3' for the number"):
+        parse("1E3", PGA)
+
+
+def test_text_without_values():
+    assert str(PGA.zeros(device="meta")) == "Multivector[Cl(3,0,1) full, meta] ..."
+    seen = []
+    torch.func.vmap(lambda x: (seen.append(str(x)), x)[1])(PGA.randn(3))
+    assert seen == ["Multivector[Cl(3,0,1) full] ..."]
+
+
+def test_text_of_one_blade_among_too_many_to_list():
+    wide = Algebra(62)
+    blade = wide.e1_2_3_4_5
+    assert repr(blade) == "Multivector[Cl(62,0) e1_2_3_4_5] e1_2_3_4_5"
+    assert (parse(repr(blade), wide) == blade).all()

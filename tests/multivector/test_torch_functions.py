@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cliffnet import Algebra, Multivector
-from cliffnet.errors import AlgebraMismatchError
+from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
 
 PGA = Algebra(3, 0, 1)
 X = PGA.randn(2, 3, layout=PGA.even)
@@ -94,6 +94,22 @@ def test_undefined_operators_of_tensors():
     ):
         with pytest.raises(TypeError):
             call()
+
+
+def test_names_and_dtypes_of_torch():
+    assert (torch.sum(X, axis=0) == X.sum(0)).all()
+    assert torch.cat([X, V], axis=1).shape == (2, 6)
+    assert X.mean(0, dtype=torch.float64).dtype == torch.float64
+    with pytest.raises(DTypeError, match="int64"):
+        torch.sum(X, dtype=torch.int64)
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match=r"\(2, 3\) and \(3,\); expected one shape"):
+        torch.stack([X, V[0]])
+    for condition, other in ((torch.ones(5, dtype=torch.bool), V), (torch.tensor(True), torch.ones(5))):
+        with pytest.raises(ShapeError, match="broadcast"):
+            torch.where(condition, X, other)
 
 
 def test_mixed_arguments_are_refused():

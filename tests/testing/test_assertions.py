@@ -55,6 +55,17 @@ def test_sides_that_cannot_be_equal(left, right, message):
             assert_identity(left, right, scale)
 
 
+def test_sides_may_be_multivectors():
+    assert_identity(SPACE.e1 * SPACE.e2, -SPACE.e2 * SPACE.e1)
+    assert_identity(SPACE.e1.dense(), SPACE.e1)
+    with pytest.raises(AssertionError, match=r"component e12: 1\.0 and -1\.0"):
+        assert_identity(SPACE.e1 * SPACE.e2, SPACE.e2 * SPACE.e1)
+    with pytest.raises(AlgebraMismatchError):
+        assert_identity(SPACE.e1, PGA.e1)
+    with pytest.raises(ConfigError, match="two of a kind"):
+        assert_identity(SPACE.e1, ones())
+
+
 def test_tolerance_scales_per_element():
     left, right = torch.ones(2, 8).double(), torch.ones(2, 8).double()
     bound = tolerance(torch.float64, 3, 10.0)
@@ -283,8 +294,17 @@ def test_your_own_versors_make_a_group():
         (lambda x: None, {}, ConfigError, "returned a NoneType"),
         (lambda x: (None,), {}, ConfigError, "returned no tensor"),
         (lambda x: (x, "text"), {}, ConfigError, "output 1 is a str"),
+        (lambda x: x.long(), {}, ConfigError, "dtype torch.int64, expected floating"),
+        (lambda x: x, {"inputs": 16}, ConfigError, "one entry per argument"),
     ],
 )
 def test_bad_arguments_are_named(function, options, error, message):
     with pytest.raises(error, match=message):
         assert_equivariant(function, SPACE, **options)
+
+
+def test_algebras_that_do_not_fit_are_named():
+    with pytest.raises(AlgebraMismatchError, match="expected an Algebra"):
+        assert_equivariant(lambda x: x, "Cl(3)")
+    with pytest.raises(LayoutError, match="too many to list"):
+        assert_equivariant(lambda x: x, Algebra(62))

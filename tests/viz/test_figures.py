@@ -191,6 +191,11 @@ def test_what_cannot_be_drawn_is_named():
     ):
         with pytest.raises(DomainError, match=why):
             viz.scene(bad, algebra)
+    for conformal in (Algebra(3, 1), Algebra(4, 1)):
+        # a round element whose centre is at infinity, and no blade at all
+        for bad in (conformal.e12, conformal.e1_2 + conformal.e3_4):
+            with pytest.raises(DomainError, match="at infinity, or no blade"):
+                viz.scene(bad)
     with pytest.raises(AlgebraMismatchError, match="without its algebra"):
         viz.scene(point)
     with pytest.raises(AlgebraMismatchError, match="was given with algebra="):

@@ -22,6 +22,10 @@ MAX_DENSE_DIM = 12
 _Key = tuple[tuple[float, ...], tuple[str, ...], tuple[str, ...] | None]
 
 
+class _NotListedError(LayoutError, AttributeError):
+    """A fact of all blades where there are too many: an attribute that is not there, so ``hasattr`` says no."""
+
+
 class Algebra(Presets, StandardLayouts, Constructors):
     """The Clifford (geometric) algebra of a diagonal real metric.
 
@@ -165,7 +169,7 @@ class Algebra(Presets, StandardLayouts, Constructors):
     def __getattr__(self, name: str) -> Any:
         # reached only by what instances lack: blades such as e12, and the dense facts of a large algebra
         if name in ("blade_masks", "blade_signs", "blade_names", "grades", "full", "_full_key", "_position"):
-            raise LayoutError(
+            raise _NotListedError(
                 f"{self} has 2^{self.dim} blades, too many to list ({MAX_DENSE_DIM} generators at most); name the "
                 "blades you use with algebra.layout(...) or algebra.vectors and pass layouts to the functions"
             )

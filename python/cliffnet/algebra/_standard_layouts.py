@@ -1,5 +1,6 @@
 """The layouts that every algebra has, and those made from names or grades."""
 
+import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
     from cliffnet.algebra._algebra import Algebra
 
 _BY_KEY: dict[str, "Algebra"] = {}
+_NUMBERS = itertools.count()
 
 
 def register_algebra(algebra: "Algebra") -> str:
     """Give an algebra a name by which compiled graphs look layouts up."""
-    key = f"algebra {len(_BY_KEY)}"
+    # counted in one step, so that threads never share a name
+    key = f"algebra {next(_NUMBERS)}"
     _BY_KEY[key] = algebra
     return key
 

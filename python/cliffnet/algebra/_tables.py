@@ -4,6 +4,7 @@ Compiled graphs name a layout by its key and take every table as a constant, so 
 ``torch.compile``.
 """
 
+import itertools
 import math
 from functools import cache
 from typing import Literal
@@ -16,6 +17,7 @@ Entry = tuple[int, int, float]
 
 _BASES: dict[str, tuple[list[float], Blades]] = {}
 _ORIENTATIONS: dict[str, float] = {}
+_NUMBERS = itertools.count()
 
 # products that contain an odd number of duals, so that they change sign with the pseudoscalar
 _ORIENTED_PRODUCTS = ("regressive_product", "projective_join")
@@ -26,7 +28,8 @@ def register_basis(squares: list[float], blades: Blades, orientation: float) -> 
 
     The orientation is the sign of the algebra's pseudoscalar against the ascending product of all generators.
     """
-    key = f"basis {len(_BASES)}"
+    # counted in one step, so that threads never share a name
+    key = f"basis {next(_NUMBERS)}"
     _ORIENTATIONS[key] = orientation
     _BASES[key] = (squares, blades)
     return key

@@ -85,7 +85,7 @@ def change_layout(x: Tensor, source: Layout, target: Layout, *, project: bool = 
     """
     for layout in (source, target):
         # before it is asked for its algebra
-        check_layout(layout, getattr(source, "algebra", None))
+        check_layout(layout, source.algebra if isinstance(source, Layout) else None)
     check_multivector(x, source.algebra, layout=source)
     if not project:
         check_holds(target, source)

@@ -8,13 +8,16 @@ from torch import Tensor
 
 from cliffnet._graphs import constant_in_graphs
 from cliffnet.algebra import Algebra, Layout, matrix_entries, matrix_pieces, matrix_places, matrix_shape
-from cliffnet.errors import DTypeError, ShapeError
+from cliffnet.errors import DTypeError, LayoutError, ShapeError
 from cliffnet.functional._autocast import without_autocast
 from cliffnet.functional._checks import check_algebra, check_multivector
 from cliffnet.functional._layouts import full_unless_given
 
 _REAL = {torch.complex64: torch.float32, torch.complex128: torch.float64}
 _HALF = (torch.bfloat16, torch.float16)
+
+# most rows of a matrix of an algebra that is not dense: a minute and half a gigabyte for four times as many
+_LARGEST = 1 << 10
 
 
 class _Tables(NamedTuple):
@@ -119,8 +122,10 @@ def to_matrix(a: Tensor, algebra: Algebra, *, layout: Layout | None = None) -> T
 
     Raises
     ------
-    ShapeError, DTypeError, AlgebraMismatchError, LayoutError
+    ShapeError, DTypeError, AlgebraMismatchError
         If the tensor does not fit the layout.
+    LayoutError
+        If the algebra has more than 12 generators and matrices of more than 1024 rows.
 
     Notes
     -----
@@ -145,6 +150,7 @@ def to_matrix(a: Tensor, algebra: Algebra, *, layout: Layout | None = None) -> T
     if a.dtype in _HALF:
         a = a.float()
     shape = matrix_shape(layout.key)
+    _check_size(shape.size, algebra)
     if not layout.size:
         dtype = torch.promote_types(a.dtype, torch.complex64) if shape.is_complex else a.dtype
         return a.new_zeros((*a.shape[:-1], shape.size, shape.size), dtype=dtype)
@@ -182,8 +188,10 @@ def from_matrix(matrix: Tensor, algebra: Algebra, *, out_layout: Layout | None =
 
     Raises
     ------
-    ShapeError, DTypeError, AlgebraMismatchError, LayoutError
+    ShapeError, DTypeError, AlgebraMismatchError
         If the matrix is not of the size and the number type that :func:`to_matrix` returns.
+    LayoutError
+        As in :func:`to_matrix`.
 
     Notes
     -----
@@ -198,6 +206,7 @@ def from_matrix(matrix: Tensor, algebra: Algebra, *, out_layout: Layout | None =
     """
     layout = full_unless_given(algebra, out_layout)
     shape = matrix_shape(layout.key)
+    _check_size(shape.size, algebra)
     _check_matrix(matrix, algebra, shape.size, shape.is_complex)
     tables = _tables(layout.key, _REAL.get(matrix.dtype, matrix.dtype), matrix.device)
     parts = torch.stack((matrix.real, matrix.imag), -3) if shape.is_complex else matrix.unsqueeze(-3)
@@ -206,6 +215,15 @@ def from_matrix(matrix: Tensor, algebra: Algebra, *, out_layout: Layout | None =
         words = (words.unflatten(-1, (-1, shape.columns)) @ tables.hadamard).flatten(-3)
     coefficients: Tensor = words.index_select(-1, tables.places) * tables.place_factors
     return coefficients
+
+
+def _check_size(size: int, algebra: Algebra) -> None:
+    """Refuse matrices that are too large to be written down."""
+    if size > _LARGEST and not algebra.is_dense:
+        raise LayoutError(
+            f"matrices of {algebra} have {size} rows, but {_LARGEST} at most are made; use an algebra of fewer "
+            "generators, or F.left_matrix with the layouts of both factors"
+        )
 
 
 def _check_matrix(matrix: Tensor, algebra: Algebra, size: int, is_complex: bool) -> None:

@@ -31,7 +31,8 @@ def rotor_from_vectors(
     algebra : Algebra
         The algebra of both.
     layout, out_layout : Layout, optional
-        Layouts of the vectors and the result; full multivectors if omitted.
+        Layouts of the vectors and the result; full multivectors if both are omitted. If only ``out_layout`` is, the
+        result is on scalars and bivectors.
 
     Returns
     -------
@@ -58,9 +59,10 @@ def rotor_from_vectors(
     >>> from cliffnet import Algebra, functional as F
     >>> algebra = Algebra(2)
     >>> F.rotor_from_vectors(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]), algebra, layout=algebra.vectors)
-    tensor([ 0.7071,  0.0000,  0.0000, -0.7071])
+    tensor([ 0.7071, -0.7071])
     """
-    given, target = full_unless_given(algebra, layout), full_unless_given(algebra, out_layout)
+    given, natural = full_unless_given(algebra, layout), algebra.scalars | algebra.bivectors
+    target = natural if layout is not None and out_layout is None else full_unless_given(algebra, out_layout)
     check_pair(a, b, algebra, given, given)
     half = a.dtype in _HALF
     units, refused = [], None
@@ -90,7 +92,7 @@ def rotor_from_vectors(
     )
     wrong = first_null | second_null | differ | impossible
     rotor = torch.where(wrong if refused is None else wrong | refused, torch.nan, rotor)
-    return move(rotor, algebra.scalars | algebra.bivectors, target).to(a.dtype)
+    return move(rotor, natural, target).to(a.dtype)
 
 
 @kept_constant

@@ -7,7 +7,7 @@ from torch.nn.functional import pad
 from cliffnet import functional as F
 from cliffnet.algebra import MAX_DENSE_DIM, Algebra
 from cliffnet.errors import ShapeError
-from cliffnet.geometry._coefficients import broadcast_vectors
+from cliffnet.geometry._coefficients import broadcast_vectors, check_tensor
 
 # torch.compile can read an algebra that is there, but not build one
 _CONFORMAL = {n: Algebra.cga(n) for n in range(1, 7)}
@@ -23,14 +23,15 @@ def algebra_of(multivector: Tensor) -> Algebra:
 
     Raises
     ------
-    ShapeError
-        If no conformal algebra has that many blades.
+    ShapeError, DTypeError
+        If no conformal algebra has that many blades, or they are no floating numbers.
 
     Examples
     --------
     >>> algebra_of(torch.zeros(7, 32))
     Algebra(4, 1, 0)
     """
+    check_tensor(multivector, "multivector")
     blades = multivector.shape[-1] if multivector.dim() else 0
     dim = blades.bit_length() - 1
     if dim < 3 or blades != 1 << dim:
@@ -46,9 +47,10 @@ def space_of(coordinates: Tensor, name: str) -> Algebra:
 
     Raises
     ------
-    ShapeError
-        If there are none, or more than a dense algebra holds.
+    ShapeError, DTypeError
+        If there are none, or more than a dense algebra holds, or they are no floating numbers.
     """
+    check_tensor(coordinates, name)
     size = coordinates.shape[-1] if coordinates.dim() else 0
     if not 1 <= size <= MAX_DENSE_DIM - 2:
         raise ShapeError(

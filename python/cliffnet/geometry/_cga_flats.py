@@ -52,8 +52,9 @@ def embed_line(position: Tensor, direction: Tensor) -> Tensor:
 
 def embed_direction(direction: Tensor) -> Tensor:
     """Embed directions (..., n) as ``v ^ einf``, the point at infinity of the lines along v, shape (..., 2^(n+2))."""
+    space = space_of(direction, "direction")
     vectors = euclidean_vector(direction)
-    return outer(vectors, infinity_like(vectors, space_of(direction, "direction")))
+    return outer(vectors, infinity_like(vectors, space))
 
 
 def embed_dual_plane(normal: Tensor, distance: Tensor | float) -> Tensor:

@@ -7,12 +7,22 @@ from torch import Tensor
 
 from cliffnet.algebra import Algebra
 from cliffnet.errors import DTypeError, ShapeError
+from cliffnet.multivector import Multivector
+
+
+def check_tensor(x: object, name: str) -> None:
+    """Refuse what is no tensor of floating numbers."""
+    if isinstance(x, Multivector):
+        raise DTypeError(f"{name} is a Multivector, expected the tensor of its coefficients; pass mv.dense().tensor")
+    if not isinstance(x, Tensor):
+        raise DTypeError(f"{name} is a {type(x).__name__}, expected a torch.Tensor; convert it with torch.as_tensor")
+    if not x.is_floating_point():
+        raise DTypeError(f"{name} has dtype {x.dtype}, expected floating numbers; convert it with .float()")
 
 
 def check_last_axis(x: Tensor, size: int, name: str) -> None:
     """Refuse a tensor whose last axis does not have ``size`` entries."""
-    if not isinstance(x, Tensor):
-        raise DTypeError(f"{name} is a {type(x).__name__}, expected a torch.Tensor; convert it with torch.as_tensor")
+    check_tensor(x, name)
     if x.dim() < 1 or x.shape[-1] != size:
         raise ShapeError(f"{name} has shape {tuple(x.shape)}; its last axis must have {size} entries")
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from cliffnet import functional as F
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ShapeError
+from cliffnet.geometry._coefficients import check_tensor
 from cliffnet.geometry._pga3d_primitives import (
     embed_plane,
     embed_point,
@@ -20,6 +21,7 @@ _ALGEBRA = Algebra(3, 0, 1)
 
 
 def _check_single(x: Tensor, size: int, name: str) -> None:
+    check_tensor(x, name)
     if x.dim() < 2 or tuple(x.shape[-2:]) != (1, size):
         raise ShapeError(f"{name} has shape {tuple(x.shape)}; expected (..., 1, {size})")
 
@@ -85,6 +87,7 @@ def extract_object(
     tuple of Tensor
         Positions (..., 1, 3) and quaternions (..., 1, 4).
     """
+    check_tensor(multivector, "multivector")
     if multivector.dim() < 2 or multivector.shape[-1] != 16 or multivector.shape[-2] not in (3, 4):
         raise ShapeError(f"multivector has shape {tuple(multivector.shape)}; expected (..., 3 or 4, 16)")
     first, second, third = (multivector[..., index : index + 1, :] for index in range(3))
@@ -128,6 +131,7 @@ def embed_two_vector_object(position: Tensor, orientation: Tensor) -> Tensor:
 
 def extract_two_vector_object(multivector: Tensor, *, keep_sign: bool = True) -> tuple[Tensor, Tensor]:
     """Return positions (..., 1, 3) and vector pairs (..., 1, 6) of :func:`embed_two_vector_object`'s (..., 4, 16)."""
+    check_tensor(multivector, "multivector")
     if multivector.dim() < 2 or tuple(multivector.shape[-2:]) != (4, 16):
         raise ShapeError(f"multivector has shape {tuple(multivector.shape)}; expected (..., 4, 16)")
     position = extract_point(multivector[..., :1, :], keep_sign=keep_sign)

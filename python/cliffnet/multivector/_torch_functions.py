@@ -52,10 +52,10 @@ def where(condition: Tensor, input: Any, other: Any) -> Functions:
     like = input if isinstance(input, Functions) else other
     if isinstance(condition, Functions) or not isinstance(like, Functions):
         raise TypeError("torch.where chooses between multivectors by a tensor of booleans of the batch shape")
-    for chosen in (input, other):
-        if isinstance(chosen, (Tensor, Functions)):
-            check_broadcast(condition.shape, chosen.shape)
-    (first, second), common = on_common_layout([like._operand(input), like._operand(other)], "where")
+    choices = [like._operand(input), like._operand(other)]
+    check_broadcast(choices[0].shape, choices[1].shape)
+    check_broadcast(condition.shape, torch.broadcast_shapes(choices[0].shape, choices[1].shape))
+    (first, second), common = on_common_layout(choices, "where")
     return common._make(torch.where(condition.unsqueeze(-1), first, second), common.layout)
 
 

@@ -170,9 +170,8 @@ class Operator(ABC):
         except NotImplementedError:
             for tensor in arguments[: self.tensors]:
                 if tensor.layout is not torch.strided:
-                    raise DTypeError(
-                        f"an operand is stored as {tensor.layout}, expected a dense tensor; convert it with x.to_dense()"
-                    ) from None
+                    given = f"an operand is stored as {tensor.layout}"
+                    raise DTypeError(f"{given}, expected a dense tensor; convert it with x.to_dense()") from None
             raise
         except RuntimeError as error:
             raise _translated(error) from None

@@ -42,8 +42,6 @@ def make_arguments(
     ConfigError, ShapeError, AlgebraMismatchError
         If a description is of no known form, or does not fit the algebra.
     """
-    if not isinstance(inputs, Sequence):
-        raise ConfigError(f"the inputs are {inputs!r}, expected one entry per argument, such as [(16,)]")
     chosen = [None] * len(inputs) if layouts is None else list(layouts)
     if len(chosen) != len(inputs):
         raise ConfigError(f"{len(inputs)} inputs were given with {len(chosen)} layouts; expected one layout each")

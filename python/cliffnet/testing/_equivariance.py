@@ -115,6 +115,8 @@ def assert_equivariant(
     """
     __tracebackhide__ = True
     check_algebra(algebra)
+    if not isinstance(inputs, Sequence):
+        raise ConfigError(f"the inputs are {inputs!r}, expected one entry per argument, such as [(16,)]")
     generator = torch.Generator().manual_seed(seed)
     like = dtype_and_device(function, inputs)
     arguments = make_arguments(inputs, layouts, algebra, like, generator)
