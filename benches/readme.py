@@ -1,4 +1,7 @@
-"""Write the table of figures in the README from the newest recorded run: ``python -m benches.readme [--check]``."""
+"""Write the tables of figures in the documents from the newest recorded run: ``python -m benches.readme [--check]``.
+
+The README has the figures that a newcomer asks for, ``docs/figures.md`` the others.
+"""
 
 import csv
 import sys
@@ -8,6 +11,7 @@ from benches.report import ROOT
 
 CSV = ROOT / "benches" / "results" / "figures.csv"
 README = ROOT / "README.md"
+IN_README = ("product", "overhead", "import", "first-product", "gatr-step")
 BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
 
 
@@ -36,20 +40,28 @@ def table(rows: list[dict[str, str]]) -> str:
     return "\n".join((*lines, "", origin)) + "\n"
 
 
+def documents() -> dict[Path, list[dict[str, str]]]:
+    """Return the rows that each document shows."""
+    rows = newest_run(CSV)
+    first = [row for row in rows if row["name"] in IN_README]
+    return {README: first, ROOT / "docs" / "figures.md": [row for row in rows if row not in first]}
+
+
 def main() -> int:
-    """Write the table, or tell whether it is up to date."""
-    text = README.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    written = before + BEGIN + table(newest_run(CSV)) + END + after
-    if "--check" not in sys.argv[1:]:
-        README.write_text(written)
-    elif written != text:
-        sys.stderr.write(
-            f"the table of {README.name} is not that of {CSV.relative_to(ROOT)}; run `python -m benches.readme`\n"
-        )
-        return 1
-    return 0
+    """Write the tables, or tell whether they are up to date."""
+    stale = 0
+    for path, rows in documents().items():
+        text = path.read_text()
+        before, rest = text.split(BEGIN)
+        written = before + BEGIN + table(rows) + END + rest.split(END)[1]
+        if "--check" not in sys.argv[1:]:
+            path.write_text(written)
+        elif written != text:
+            stale = 1
+            sys.stderr.write(
+                f"the table of {path.name} is not that of {CSV.relative_to(ROOT)}; run `python -m benches.readme`\n"
+            )
+    return stale
 
 
 if __name__ == "__main__":

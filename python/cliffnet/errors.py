@@ -35,6 +35,10 @@ class LayoutError(CliffnetError, ValueError):
     """A layout that cannot hold what it should, or blades too many to list."""
 
 
+class TooManyBladesError(LayoutError, AttributeError):
+    """A fact of all blades, asked of an algebra with too many; an attribute it lacks, so that ``hasattr`` says no."""
+
+
 class DomainError(CliffnetError, ValueError):
     """An argument outside the domain of a function, such as the logarithm of what is no rotor."""
 

@@ -15,15 +15,11 @@ from cliffnet.algebra._presets import Presets, preset_name
 from cliffnet.algebra._squares import check_squares
 from cliffnet.algebra._standard_layouts import StandardLayouts, register_algebra
 from cliffnet.algebra._subalgebra import subalgebra
-from cliffnet.errors import BladeError, ConfigError, GradeError, LayoutError
+from cliffnet.errors import BladeError, ConfigError, GradeError, LayoutError, TooManyBladesError
 
 MAX_DENSE_DIM = 12
 
 _Key = tuple[tuple[float, ...], tuple[str, ...], tuple[str, ...] | None]
-
-
-class _NotListedError(LayoutError, AttributeError):
-    """A fact of all blades where there are too many: an attribute that is not there, so ``hasattr`` says no."""
 
 
 class Algebra(Presets, StandardLayouts, Constructors):
@@ -169,7 +165,7 @@ class Algebra(Presets, StandardLayouts, Constructors):
     def __getattr__(self, name: str) -> Any:
         # reached only by what instances lack: blades such as e12, and the dense facts of a large algebra
         if name in ("blade_masks", "blade_signs", "blade_names", "grades", "full", "_full_key", "_position"):
-            raise _NotListedError(
+            raise TooManyBladesError(
                 f"{self} has 2^{self.dim} blades, too many to list ({MAX_DENSE_DIM} generators at most); name the "
                 "blades you use with algebra.layout(...) or algebra.vectors and pass layouts to the functions"
             )

@@ -149,8 +149,8 @@ def to_matrix(a: Tensor, algebra: Algebra, *, layout: Layout | None = None) -> T
     check_multivector(a, algebra, layout=layout)
     if a.dtype in _HALF:
         a = a.float()
+    _check_size(algebra)
     shape = matrix_shape(layout.key)
-    _check_size(shape.size, algebra)
     if not layout.size:
         dtype = torch.promote_types(a.dtype, torch.complex64) if shape.is_complex else a.dtype
         return a.new_zeros((*a.shape[:-1], shape.size, shape.size), dtype=dtype)
@@ -205,8 +205,8 @@ def from_matrix(matrix: Tensor, algebra: Algebra, *, out_layout: Layout | None =
     [1.0, 2.0, 0.0, 3.0]
     """
     layout = full_unless_given(algebra, out_layout)
+    _check_size(algebra)
     shape = matrix_shape(layout.key)
-    _check_size(shape.size, algebra)
     _check_matrix(matrix, algebra, shape.size, shape.is_complex)
     tables = _tables(layout.key, _REAL.get(matrix.dtype, matrix.dtype), matrix.device)
     parts = torch.stack((matrix.real, matrix.imag), -3) if shape.is_complex else matrix.unsqueeze(-3)
@@ -217,11 +217,12 @@ def from_matrix(matrix: Tensor, algebra: Algebra, *, out_layout: Layout | None =
     return coefficients
 
 
-def _check_size(size: int, algebra: Algebra) -> None:
-    """Refuse matrices that are too large to be written down."""
-    if size > _LARGEST and not algebra.is_dense:
+def _check_size(algebra: Algebra) -> None:
+    """Refuse matrices that are too large to be written down, before their form is searched for."""
+    rows = 1 << (algebra.p + algebra.q + 1) // 2 + algebra.r
+    if rows > _LARGEST and not algebra.is_dense:
         raise LayoutError(
-            f"matrices of {algebra} have {size} rows, but {_LARGEST} at most are made; use an algebra of fewer "
+            f"matrices of {algebra} have up to {rows} rows, but {_LARGEST} at most are made; use an algebra of fewer "
             "generators, or F.left_matrix with the layouts of both factors"
         )
 
