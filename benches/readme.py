@@ -1,6 +1,6 @@
 """Write the tables of figures in the documents from the newest recorded run: ``python -m benches.readme [--check]``.
 
-The README has the figures that a newcomer asks for, ``docs/figures.md`` the others.
+The README has the figures that a newcomer asks for, ``benches/figures.md`` the others.
 """
 
 import csv
@@ -27,15 +27,17 @@ def table(rows: list[dict[str, str]]) -> str:
     lines = ["| figure | ours | baseline | ratio | bar | met |", "| --- | --- | --- | --- | --- | --- |"]
     for row in rows:
         unit = row["unit"]
-        ours, theirs = float(row["ours_median"]), float(row["baseline_median"])
-        baseline = f"{theirs:.3g} {unit} ({row['baseline']})"
-        cells = (f"{row['name']}: {row['case']}", f"{ours:.3g} {unit}", baseline, f"{float(row['ratio']):.2g}x")
+        ours = f"{float(row['ours_median']):.3g} {unit}"
+        baseline = ratio = ""
+        if row["baseline_median"]:
+            baseline = f"{float(row['baseline_median']):.3g} {unit} ({row['baseline']})"
+            ratio = f"{float(row['ratio']):.2g}x"
+        cells = (f"{row['name']}: {row['case']}", ours, baseline, ratio)
         lines.append("| " + " | ".join((*cells, row["bar"], row["met"])) + " |")
     run = rows[0]
     origin = (
         f"Medians of one run of `make bench`: {run['cpu']}, {run['isa']}, {run['threads']} thread, "
-        f"torch {run['torch'].split('+')[0]}, {run['date'][:10]}; the ratio is baseline over ours. "
-        "[benches/README.md](benches/README.md) defines each figure."
+        f"torch {run['torch'].split('+')[0]}, {run['date'][:10]}; the ratio is baseline over ours."
     )
     return "\n".join((*lines, "", origin)) + "\n"
 
@@ -44,7 +46,7 @@ def documents() -> dict[Path, list[dict[str, str]]]:
     """Return the rows that each document shows."""
     rows = newest_run(CSV)
     first = [row for row in rows if row["name"] in IN_README]
-    return {README: first, ROOT / "docs" / "figures.md": [row for row in rows if row not in first]}
+    return {README: first, ROOT / "benches" / "figures.md": [row for row in rows if row not in first]}
 
 
 def main() -> int:

@@ -17,7 +17,15 @@ from cliffnet.cli import main
 
 ROOT = Path(__file__).parents[2]
 GUIDE = tuple(sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")))
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "rust/README.md", *GUIDE)
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "rust/README.md",
+    "benches/figures.md",
+    *GUIDE,
+)
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 

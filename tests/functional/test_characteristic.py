@@ -125,3 +125,12 @@ def test_bad_arguments():
 def test_zeros_have_no_sign():
     coefficients = F.characteristic_coefficients(torch.zeros(8), Algebra(3))
     assert not coefficients.signbit().any()
+
+
+def test_compiled_in_an_algebra_met_for_the_first_time():
+    # with a null generator: the graph has to find the algebra of the others
+    algebra = Algebra(metric=(0.0, 1.25, -1.0))
+    compiled = torch.compile(lambda x: F.determinant(x, algebra), fullgraph=True, backend="aot_eager", dynamic=True)
+    for batch in (3, 5):
+        x = torch.randn(batch, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(compiled(x), F.determinant(x, algebra))

@@ -150,6 +150,9 @@ def test_wrong_embeddings():
         F.embed(torch.ones(8), plane, space)
     with pytest.raises(AlgebraMismatchError, match="expected an Algebra"):
         F.embed(x, plane, "Cl(3,0)")
+    for names in (3, "e1", [("e1", "e2")], {"e1": 3}, {3: "e1"}):
+        with pytest.raises(BladeError, match="expected names of generators such as"):
+            F.embed(torch.ones(4), Algebra(2), Algebra(3), names)
 
 
 # Homomorphisms
@@ -207,6 +210,17 @@ def test_derivatives_and_transforms():
     assert torch.equal(compiled(x), F.embed(x, source, target))
     assert F.embed(x.bfloat16(), source, target).dtype == torch.bfloat16
     assert F.homomorphism(basis.bfloat16(), x.bfloat16(), source, target).dtype == torch.bfloat16
+
+
+def test_compiled_to_a_layout_made_on_the_way():
+    source, target = Algebra(metric=(1.0, -2.25)), Algebra(metric=(-2.25, 1.0, 3.0))
+    mapping = {"e1": "e2", "e2": "-e1"}
+
+    def move(x):
+        return F.embed(x, source, target, mapping, layout=source.vectors)
+
+    x = torch.tensor([[1.0, 2.0]])
+    assert torch.equal(torch.compile(move, fullgraph=True, backend="aot_eager")(x), move(x))
 
 
 # Isomorphisms

@@ -133,6 +133,35 @@ def test_other_things_than_algebras_are_refused(algebra):
         assert isinstance(caught.value, TypeError)
 
 
+@every_unary
+def test_other_things_than_algebras_are_refused_everywhere(function):
+    with pytest.raises(errors.AlgebraMismatchError, match="expected an Algebra as the last argument, got str"):
+        function(torch.ones(4), "Cl(2,0)")
+
+
+@every_unary
+def test_sparse_multivectors_are_refused(function):
+    with pytest.raises(errors.DTypeError, match=r"stored as torch.sparse_coo, expected a dense .*\.to_dense"):
+        function(torch.ones(2, 4).to_sparse(), PLANE)
+
+
+@every_binary
+def test_sparse_operands_are_refused(function):
+    for left, right in (
+        (torch.ones(2, 4).to_sparse(), torch.ones(2, 4)),
+        (torch.ones(4), torch.ones(2, 4).to_sparse()),
+    ):
+        with pytest.raises(errors.DTypeError, match=r"stored as torch.sparse_coo, expected a dense .*\.to_dense"):
+            function(left, right, PLANE)
+
+
+@pytest.mark.parametrize("function", [F.is_blade_major, F.to_blade_major], ids=lambda function: function.__name__)
+def test_formats_of_other_things_than_tensors_are_refused(function):
+    for argument in (None, [1.0, 2.0], torch.ones(2, 4).to_sparse()):
+        with pytest.raises(errors.DTypeError, match="the argument is"):
+            function(argument)
+
+
 @pytest.mark.parametrize("grades", [3, -1, [0, 3], 1.5, "1", [None]])
 def test_grades_that_do_not_exist_are_refused(grades):
     with pytest.raises(errors.GradeError, match=r"does not exist in Cl\(2,0\); its grades are 0 to 2"):

@@ -181,3 +181,29 @@ def test_zeros_of_factors_have_no_sign():
     algebra = Algebra(3)
     _, vectors = F.factor_blade(-torch.eye(3), algebra, layout=algebra.bivectors)
     assert not (vectors.signbit() & (vectors == 0)).any()
+
+
+def test_factors_in_graphs_and_element_by_element():
+    # a metric of its own, so that its layouts are made while the graph is
+    algebra = Algebra(metric=(1.0, -1.5, 2.0))
+    vectors = torch.tensor([[1.0, 0.5, 3.0], [2.0, 1.0, -4.0], [0.0, 1.0, 5.0]], dtype=torch.float64)
+    element = F.geometric_product(
+        vectors,
+        vectors.roll(1, 0),
+        algebra,
+        a_layout=algebra.vectors,
+        b_layout=algebra.vectors,
+        out_layout=algebra.full,
+    )
+    # a variable, which graphs of any size may make symbolic
+    grade = 2
+    for function in (F.factor_versor, F.factor_blade):
+        x = element if function is F.factor_versor else F.grade_project(element, 2, algebra)
+
+        def magnitude(x, function=function):
+            return function(x, algebra, grade=grade)[0]
+
+        compiled = torch.compile(magnitude, fullgraph=True, backend="aot_eager", dynamic=True)
+        torch.testing.assert_close(compiled(x), magnitude(x))
+        one_by_one = torch.stack([torch.func.grad(magnitude)(row) for row in x])
+        torch.testing.assert_close(torch.func.vmap(torch.func.grad(magnitude))(x), one_by_one)

@@ -193,6 +193,32 @@ def test_derivatives_and_transforms():
     assert torch.equal(compiled(b), dense(PGA.vectors, b))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_sandwich_in_half_precision_rounds_once(dtype):
+    # the square of the versor, about 10^6, is beyond the range of half precision
+    mirrors = torch.tensor([[6.0, 7, 3, 9], [8.0, 2, 5, 7], [9.0, 4, 1, 6]])
+    versor = F.change_layout(mirrors[0], PGA.vectors, PGA.full)
+    for mirror in mirrors[1:]:
+        versor = F.geometric_product(versor, mirror, PGA, a_layout=PGA.full, b_layout=PGA.vectors)
+    versor, x = versor.to(dtype), random_integers(PGA, 5).to(dtype)
+    moved = F.sandwich(versor, x, PGA)
+    assert torch.equal(moved, F.sandwich(versor.float(), x.float(), PGA).to(dtype))
+    assert moved.isfinite().all()
+
+
+@pytest.mark.parametrize("batch", [4, 16])
+def test_exported_programs_take_any_batch(batch):
+    # sizes equal to a number of vectors or blades once tied the batch to it
+    class Matrix(torch.nn.Module):
+        def forward(self, versor):
+            return F.sandwich_matrix(versor, PGA), F.is_versor(versor, PGA)
+
+    versor = torch.randn(batch, 16, generator=torch.Generator().manual_seed(0))
+    program = torch.export.export(Matrix(), (versor,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    for result, expected in zip(program.module()(versor[:3]), Matrix()(versor[:3]), strict=True):
+        torch.testing.assert_close(result, expected)
+
+
 def test_what_does_not_fit_is_refused():
     x = random_integers(PGA, 3)
     with pytest.raises(errors.ShapeError, match=r"shape \(3, 16\), expected a last axis of 4 for Layout"):
@@ -221,3 +247,8 @@ def test_what_does_not_fit_is_refused():
         F.polarity(vectors, PGA, layout=PGA.vectors)
     with pytest.raises(errors.LayoutError, match="too many to list"):
         F.reverse(x, Algebra(62))
+    with pytest.raises(errors.LayoutError, match=r"lies in .*grades 1.*, but .*grades 2.* was asked for"):
+        F.sandwich(x, vectors, PGA, x_layout=PGA.vectors, out_layout=PGA.bivectors)
+    for source, target in (("vectors", PGA.full), (PGA.full, None), (PGA, PGA.full)):
+        with pytest.raises(errors.AlgebraMismatchError, match="expected a Layout, got"):
+            F.change_layout(x, source, target)

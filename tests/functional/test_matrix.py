@@ -7,7 +7,7 @@ import torch
 
 from cliffnet import Algebra
 from cliffnet import functional as F
-from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
+from cliffnet.errors import AlgebraMismatchError, DTypeError, LayoutError, ShapeError
 from helpers.multivectors import SIGNED_BASIS
 
 SMALL = [Algebra(*signature) for signature in itertools.product(range(6), repeat=3) if sum(signature) <= 5]
@@ -166,3 +166,25 @@ def test_what_is_no_matrix_is_refused():
         F.to_matrix(torch.zeros(4), Algebra(2), layout=algebra.full)
     with pytest.raises(ShapeError):
         F.to_matrix(torch.zeros(4), algebra)
+    with pytest.raises(LayoutError, match="up to 2147483648 rows, but 1024 at most"):
+        F.to_matrix(torch.zeros(62), Algebra(62), layout=Algebra(62).vectors)
+
+
+def test_compiled_for_any_batch():
+    algebra = Algebra(2, 0, 1)
+    compiled = torch.compile(lambda x: F.to_matrix(x, algebra), fullgraph=True, backend="aot_eager", dynamic=True)
+    returned = torch.compile(lambda x: F.from_matrix(x, algebra), fullgraph=True, backend="aot_eager", dynamic=True)
+    for batch in (3, 5):
+        a = integers(algebra, batch, 2)
+        assert torch.equal(compiled(a), F.to_matrix(a, algebra))
+        assert torch.equal(returned(compiled(a)), a)
+
+
+@pytest.mark.parametrize("algebra", [Algebra(2), Algebra(1, 3), Algebra(3, 0, 1)], ids=str)
+def test_autocast_keeps_every_digit(algebra):
+    a = torch.randn(3, algebra.num_blades, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        matrix = F.to_matrix(a, algebra)
+        back = F.from_matrix(matrix, algebra)
+    assert torch.equal(matrix, F.to_matrix(a, algebra))
+    torch.testing.assert_close(back, a)

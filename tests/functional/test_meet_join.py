@@ -161,6 +161,42 @@ def test_compiled():
 
 
 @pytest.mark.parametrize("function", [F.join, F.meet], ids=lambda function: function.__name__)
+def test_compiled_in_an_algebra_met_for_the_first_time(function):
+    algebra = Algebra(metric=(1.0, 1.0, 1.0, 2.75))
+    layouts = {"a_layout": algebra.layout(grades=(2,)), "b_layout": algebra.layout(grades=(2,))}
+    torch.compiler.reset()
+    grade = 3 if function is F.join else 1
+    compiled = torch.compile(
+        lambda x, y: function(x, y, algebra, grade=grade, **layouts), fullgraph=True, backend="aot_eager", dynamic=True
+    )
+    x, y = torch.tensor([[1.0, 0, 0, 0, 0, 0]]), torch.tensor([[0, 2.0, 0, 0, 0, 0]])
+    torch.testing.assert_close(compiled(x, y), function(x, y, algebra, **layouts))
+    with pytest.raises(errors.GradeError, match=r"grade of the left operand cannot be read .*; pass its layout"):
+        torch.func.vmap(lambda x, y: function(x, y, algebra, grade=2))(torch.ones(2, 16), torch.ones(2, 16))
+
+
+def test_empty_batches_of_full_multivectors():
+    algebra, empty = Algebra(3, 0, 1), torch.ones(0, 16)
+    line = blade(algebra, "e12").float()
+    for function in (F.join, F.meet):
+        assert function(empty, empty, algebra, grade=2).shape == (0, 16)
+        assert function(empty, line, algebra, grade=2).shape == (0, 16)
+    with pytest.raises(errors.GradeError, match="grade 5 does not exist"):
+        F.join(empty, empty, algebra, grade=5)
+
+
+def test_element_by_element_gradients():
+    algebra = Algebra(3, 0, 1)
+    a, b = (torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+
+    def size(x, y):
+        return F.join(x, y, algebra, grade=2, a_layout=algebra.vectors, b_layout=algebra.vectors).sin().sum()
+
+    one_by_one = torch.stack([torch.func.grad(size)(x, y) for x, y in zip(a, b, strict=True)])
+    torch.testing.assert_close(torch.func.vmap(torch.func.grad(size))(a, b), one_by_one)
+
+
+@pytest.mark.parametrize("function", [F.join, F.meet], ids=lambda function: function.__name__)
 def test_bad_arguments(function):
     algebra = Algebra(4)
     e1, e2, e12, e34 = (blade(algebra, label) for label in ("e1", "e2", "e12", "e34"))
@@ -180,3 +216,5 @@ def test_bad_arguments(function):
         function(e1, e2, algebra, out_layout=algebra.pseudoscalars)
     with pytest.raises(errors.ShapeError, match="do not broadcast"):
         function(torch.stack([e1, e2]), torch.stack([e1, e2, e2]), algebra)
+    with pytest.raises(errors.GradeError, match="grade '2' does not exist"):
+        function(e1, e2, algebra, grade="2")

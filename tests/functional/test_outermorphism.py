@@ -186,6 +186,23 @@ def test_autocast_keeps_the_precision_of_the_argument():
     assert torch.equal(moved, x)
 
 
+@pytest.mark.parametrize("function", [F.outermorphism, F.outermorphism_adjoint], ids=lambda f: f.__name__)
+def test_compiled_where_the_basis_is_not_that_of_the_generators(function):
+    # a metric of its own, so that its layouts are made while the graph is
+    algebra = Algebra(metric=(1.0, 1.75, -1.0), basis=["e", "e3", "e1", "e2", "e21", "e13", "e32", "e123"])
+    compiled = torch.compile(lambda m, x: function(m, x, algebra), fullgraph=True, backend="aot_eager", dynamic=True)
+    for batch in (3, 5):
+        matrix, x = matrices(algebra, batch), random_integers(algebra, batch).double()
+        torch.testing.assert_close(compiled(matrix, x), function(matrix, x, algebra))
+
+
+def test_meta_tensors():
+    algebra = Algebra(3)
+    moved = F.outermorphism(torch.eye(3, device="meta"), torch.ones(2, 8, device="meta"), algebra)
+    assert moved.is_meta
+    assert moved.shape == (2, 8)
+
+
 def test_wrong_arguments():
     algebra = Algebra(3, 0, 1)
     matrix, x = torch.eye(4), torch.ones(16)

@@ -19,6 +19,7 @@ from cliffnet.algebra._plan import plan_sizes as plan_sizes
 from cliffnet.algebra._plan import plan_terms as plan_terms
 from cliffnet.algebra._presets import preset_names as preset_names
 from cliffnet.algebra._tables import blade_map as blade_map
+from cliffnet.algebra._tables import dense_product_plan as dense_product_plan
 from cliffnet.algebra._tables import inner_product_plan as inner_product_plan
 from cliffnet.algebra._tables import involution_signs as involution_signs
 from cliffnet.algebra._tables import metric_and_blades as metric_and_blades

@@ -79,7 +79,7 @@ class Algebra(Presets, StandardLayouts, Constructors):
     blade_names: tuple[str, ...]
     grades: tuple[int, ...]
     full: Layout
-    _full_key: str
+    full_key: str
     _custom_basis: tuple[str, ...] | None
     _signature: tuple[int, int, int]
 
@@ -158,13 +158,13 @@ class Algebra(Presets, StandardLayouts, Constructors):
         }
         self.__dict__.update(dense)
         self.__dict__["full"] = Layout(self, masks, signs)
-        self.__dict__["_full_key"] = self.full.key
+        self.__dict__["full_key"] = self.full.key
 
     _position: dict[int, int]
 
     def __getattr__(self, name: str) -> Any:
         # reached only by what instances lack: blades such as e12, and the dense facts of a large algebra
-        if name in ("blade_masks", "blade_signs", "blade_names", "grades", "full", "_full_key", "_position"):
+        if name in ("blade_masks", "blade_signs", "blade_names", "grades", "full", "full_key", "_position"):
             raise TooManyBladesError(
                 f"{self} has 2^{self.dim} blades, too many to list ({MAX_DENSE_DIM} generators at most); name the "
                 "blades you use with algebra.layout(...) or algebra.vectors and pass layouts to the functions"
@@ -289,7 +289,7 @@ class Algebra(Presets, StandardLayouts, Constructors):
 
     def product_plan(self, kind: str) -> int:
         """Return the plan of a product of full multivectors, such as ``"geometric_product"``."""
-        return _tables.dense_product_plan(self._full_key, kind)
+        return _tables.dense_product_plan(self.full_key, kind)
 
     def subalgebra(self, *generators: str) -> "Algebra":
         """Return the algebra of some of the generators, in the order given, with their squares and names.

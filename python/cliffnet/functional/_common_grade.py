@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cliffnet.algebra import Layout
+from cliffnet.algebra import Algebra, Layout
 from cliffnet.errors import DomainError, GradeError
 from cliffnet.functional._domain import are_known
 
@@ -11,6 +11,16 @@ from cliffnet.functional._domain import are_known
 def tolerance(dtype: torch.dtype) -> float:
     """Return how far rounding in some products may take what is exact without it: ``eps^(2/3)``, relative."""
     return float(torch.finfo(dtype).eps ** (2 / 3))
+
+
+def plain_grade(grade: int, algebra: Algebra) -> int:
+    """Return a grade of the algebra as a plain number; compiled graphs may have made it symbolic."""
+    if isinstance(grade, int) and not isinstance(grade, bool):
+        # equal to one of the grades, which a graph checks and then takes for granted
+        for known in range(algebra.dim + 1):
+            if grade == known:
+                return known
+    raise GradeError(f"grade {grade!r} does not exist in {algebra}; its grades are 0 to {algebra.dim}")
 
 
 def occurring_grades(a: Tensor, layout: Layout, rtol: float) -> tuple[list[int], Tensor]:
@@ -37,8 +47,7 @@ def common_grade(a: Tensor, layout: Layout, name: str, grade: int | None, rtol: 
         If an element is a sum of several grades.
     """
     if grade is not None:
-        layout.algebra.check_grade(grade)
-        return grade
+        return plain_grade(grade, layout.algebra)
     grades = sorted(set(layout.grades))
     if len(grades) == 1:
         return grades[0]

@@ -8,7 +8,7 @@ from torch import Tensor
 from cliffnet.algebra import Algebra, Layout, involution_signs
 from cliffnet.errors import DomainError, GradeError, LayoutError
 from cliffnet.functional._checks import check_pair
-from cliffnet.functional._common_grade import common_grade, tolerance
+from cliffnet.functional._common_grade import common_grade, plain_grade, tolerance
 from cliffnet.functional._constants import constant
 from cliffnet.functional._domain import are_known, refuse
 from cliffnet.functional._factorization import factored, no_blade
@@ -193,6 +193,8 @@ def _joined(
     left, right = full_unless_given(algebra, layouts[0]), full_unless_given(algebra, layouts[1])
     check_pair(a, b, algebra, left, right)
     rtol = tolerance(a.dtype)
+    join_grade = None if join_grade is None else plain_grade(join_grade, algebra)
+    meet_grade = None if meet_grade is None else plain_grade(meet_grade, algebra)
     asked = meet_grade if join_grade is None else join_grade
     r, s = (
         _operand_grade(x, layout, name, asked, rtol)
@@ -233,7 +235,6 @@ def _operand_grade(x: Tensor, layout: Layout, name: str, asked: int | None, rtol
                 "layout, one of a single grade such as algebra.vectors"
             )
         if asked is not None and not x.numel():
-            layout.algebra.check_grade(asked)
             return asked
     return common_grade(x, layout, name, None, rtol)
 
@@ -258,9 +259,6 @@ def _oriented_join(
 
 def _asked_for(r: int, s: int, dim: int, join_grade: int | None, meet_grade: int | None) -> int:
     """Return how many vectors the right operand has to add for a join or a meet of a grade."""
-    for given in (join_grade, meet_grade):
-        if given is not None and not isinstance(given, int):
-            raise GradeError(f"the grade is {given!r}, expected an integer")
     least, most = max(r, s), min(r + s, dim)
     if join_grade is None:
         assert meet_grade is not None

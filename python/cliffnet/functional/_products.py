@@ -10,7 +10,7 @@ reflections.
 
 from torch import Tensor
 
-from cliffnet.algebra import Algebra, Layout
+from cliffnet.algebra import Algebra, Layout, dense_product_plan
 from cliffnet.errors import LayoutError
 from cliffnet.functional._checks import FLOATING, check_pair
 from cliffnet.functional._layouts import full_unless_given, multiply
@@ -50,7 +50,7 @@ def product_of_kind(
         fits = False
     if not fits:
         check_pair(a, b, algebra)
-    return _multiply(a, b, algebra.product_plan(kind))
+    return _multiply(a, b, dense_product_plan(algebra.full_key, kind))
 
 
 def _product_on_layouts(

@@ -7,7 +7,7 @@ from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Algebra, Layout, metric_and_blades
 from cliffnet.errors import DomainError, GradeError
 from cliffnet.functional._checks import check_multivector
-from cliffnet.functional._common_grade import occurring_grades, tolerance
+from cliffnet.functional._common_grade import occurring_grades, plain_grade, tolerance
 from cliffnet.functional._constants import constant
 from cliffnet.functional._domain import are_known, refuse
 from cliffnet.functional._flattenings import euclidean_grade, factors
@@ -89,8 +89,7 @@ def factor_versor(
 
 def _number_of_factors(a: Tensor, layout: Layout, grade: int | None) -> int:
     if grade is not None:
-        layout.algebra.check_grade(grade)
-        return grade
+        return plain_grade(grade, layout.algebra)
     if not are_known(a):
         raise GradeError(
             "the number of factors cannot be read from values inside a compiled graph or a transform; pass grade="
