@@ -8,7 +8,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from cliffnet import Algebra
 from cliffnet import functional as F
-from cliffnet.errors import DomainError, ShapeError
+from cliffnet.errors import DomainError, DTypeError, ShapeError
 from helpers.golden import golden
 from helpers.rotors import ALGEBRAS, CLOSE, WIDE, bivector, bivectors, deviation, full, is_unit, rotors
 
@@ -157,3 +157,29 @@ def test_half_precision():
     found = F.slerp(a.bfloat16(), b.bfloat16(), 0.25, PGA)
     assert found.dtype is torch.bfloat16
     torch.testing.assert_close(found.double(), F.slerp(a, b, 0.25, PGA), rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("t", "error", "message"),
+    [
+        ("x", DTypeError, "t is a str, expected a number"),
+        (torch.ones(3), ShapeError, r"t has shape \(3,\), which does not broadcast with the leading shape \(2,\)"),
+    ],
+)
+def test_times_that_are_none_are_refused(t, error, message):
+    ends = rotors(PGA, 2)
+    with pytest.raises(error, match=message):
+        F.slerp(ends, ends, t, PGA)
+
+
+def test_autocast_changes_nothing():
+    for algebra in (PGA, Algebra(3, 3)):
+        rotor = rotors(algebra, 3, dtype=torch.float32)
+        plane = F.grade_project(rotor, 2, algebra)
+        for function in (F.log, F.sqrt, F.normalize, F.inverse):
+            expected = function(rotor, algebra)
+            with torch.autocast("cpu", torch.bfloat16):
+                assert torch.equal(function(rotor, algebra), expected)
+        expected = F.exp(plane, algebra)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(F.exp(plane, algebra), expected)

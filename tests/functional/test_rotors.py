@@ -178,6 +178,9 @@ def test_vectors_of_indefinite_metrics():
         assert mapped.isnan().any()
     with pytest.raises(DomainError, match="takes vectors"):
         F.rotor_from_vectors(torch.ones(16), torch.ones(16), algebra)
+    unknown = torch.tensor([1.0, torch.nan, 0.0, 0.0])
+    for a, b in ((unknown, timelike), (timelike, unknown)):
+        assert F.rotor_from_vectors(a, b, algebra, layout=vectors).isnan().all()
 
 
 @pytest.mark.parametrize("order", ["wxyz", "xyzw"])

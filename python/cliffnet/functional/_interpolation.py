@@ -1,8 +1,10 @@
 """Square roots of rotors, and what lies between two rotors."""
 
+import torch
 from torch import Tensor
 
 from cliffnet.algebra import Algebra, Layout
+from cliffnet.errors import DTypeError, ShapeError
 from cliffnet.functional._blades import reverse
 from cliffnet.functional._checks import check_pair
 from cliffnet.functional._exponential import exp_on_layout
@@ -116,6 +118,7 @@ def slerp(
     """
     given = full_unless_given(algebra, layout)
     check_pair(a, b, algebra, given, given)
+    _check_time(t, torch.broadcast_shapes(a.shape[:-1], b.shape[:-1]))
     return apply(lambda start, at: _slerp(start, b, t, at, "slerp"), a, algebra, layout, out_layout)
 
 
@@ -163,6 +166,20 @@ def geometric_mean(
     given = full_unless_given(algebra, layout)
     check_pair(a, b, algebra, given, given)
     return apply(lambda start, at: _slerp(start, b, 0.5, at, "geometric_mean"), a, algebra, layout, out_layout)
+
+
+def _check_time(t: Tensor | float, leading: torch.Size) -> None:
+    """Refuse what is no number or tensor of numbers, and shapes that do not broadcast."""
+    if not isinstance(t, Tensor | float | int):
+        raise DTypeError(f"t is a {type(t).__name__}, expected a number or a torch.Tensor")
+    if isinstance(t, Tensor):
+        try:
+            torch.broadcast_shapes(t.shape, leading)
+        except RuntimeError as error:
+            raise ShapeError(
+                f"t has shape {tuple(t.shape)}, which does not broadcast with the leading shape {tuple(leading)}; "
+                "sizes must be equal or 1, aligned from the right"
+            ) from error
 
 
 def _slerp(a: Tensor, b: Tensor, t: Tensor | float, layout: Layout, name: str) -> tuple[Tensor, Layout]:

@@ -8,6 +8,7 @@ from torch import Tensor
 from cliffnet import ops
 from cliffnet.algebra import Algebra, Layout, product_plan, relocation
 from cliffnet.errors import LayoutError
+from cliffnet.functional._autocast import without_autocast
 from cliffnet.functional._checks import check_algebra, check_layout, check_multivector
 from cliffnet.functional._constants import constant
 from cliffnet.functional._format import is_blade_major
@@ -135,7 +136,9 @@ def apply(
     check_multivector(a, algebra, layout=given)
     target = full_unless_given(algebra, out_layout) if layout is None or out_layout is not None else None
     half = a.dtype in _HALF
-    values, result_layout = function(a.float() if half else a, given)
+    # no autocast: products of matrices inside keep the precision of the argument
+    with without_autocast(a.device):
+        values, result_layout = function(a.float() if half else a, given)
     if target is not None:
         if result_layout.size and target.size and not (result_layout & target).size:
             raise LayoutError(

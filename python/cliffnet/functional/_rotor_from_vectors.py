@@ -73,18 +73,20 @@ def rotor_from_vectors(
         if outside is not None:
             refused = outside if refused is None else refused | outside
     (first, sign, first_null), (second, second_sign, second_null) = units
+    # NaN is no reason to refuse: it comes out again
+    known = ~(first.isnan() | second.isnan()).any(-1, keepdim=True)
     refuse_where(
         first_null | second_null,
         lambda: "rotor_from_vectors was given a null vector (or zero), which rotors cannot turn into another one",
     )
     differ = sign != second_sign
     refuse_where(
-        differ & ~first_null & ~second_null,
+        known & differ & ~first_null & ~second_null,
         lambda: "rotor_from_vectors was given vectors whose squares differ in sign; rotors preserve the square",
     )
     rotor, impossible = _between(first, second, sign, algebra)
     refuse_where(
-        impossible & ~differ & ~first_null & ~second_null,
+        known & impossible & ~differ & ~first_null & ~second_null,
         lambda: (
             "rotor_from_vectors was given vectors that no rotor in their plane takes to each other: they lie in "
             "opposite halves of a cone; negate one of them"
