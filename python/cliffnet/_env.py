@@ -26,8 +26,6 @@ HYPOTHESIS_PROFILE = Variable(
     "CLIFFNET_HYPOTHESIS_PROFILE", "ci", "how many cases property tests draw: fast, ci or thorough"
 )
 
-VARIABLES = (BACKEND, ISA, CACHE_DIR, HYPOTHESIS_PROFILE)
-
 
 def read(variable: Variable) -> str:
     """Return the value of a variable, or its default when unset or empty."""

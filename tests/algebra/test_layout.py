@@ -108,6 +108,13 @@ def test_layouts_reach_sixty_two_generators():
         large.layout(grades=(5,))
 
 
+def test_whole_grades_keep_an_order_that_has_them_already():
+    assert PGA.layout("e31", "1").whole_grades() is PGA.layout(grades=(0, 2))
+    shuffled = PGA.layout("e3", "e1", "e0", "e2")
+    assert shuffled.whole_grades() is shuffled
+    assert PGA.full.whole_grades() is PGA.full
+
+
 def test_layouts_say_what_they_hold():
     assert repr(PGA.full) == "Layout(Cl(3,0,1), full)"
     assert repr(PGA.layout(grades=(0, 2))) == "Layout(Cl(3,0,1), grades 0, 2)"

@@ -183,8 +183,9 @@ class Layout:
         return _without_null(self.key)
 
     def whole_grades(self) -> "Layout":
-        """Return all blades of the grades that occur: what versors map this layout to."""
-        return self if self.is_full else self.algebra.layout(grades=self.grades)
+        """Return the layout if it holds all blades of its grades, else the one that does: where versors move it to."""
+        whole = self if self.is_full else self.algebra.layout(grades=self.grades)
+        return self if self.size == whole.size else whole
 
     def holds(self, other: "Layout") -> bool:
         """Tell whether every blade of another layout is one of this one."""

@@ -10,7 +10,6 @@ from cliffnet.algebra import Algebra, Layout, metric_and_blades
 from cliffnet.functional._checks import check_multivector
 from cliffnet.functional._invariants import sandwich
 from cliffnet.functional._layouts import full_unless_given
-from cliffnet.functional._outermorphism import whole_grades
 
 _Table = tuple[Tensor, Tensor]
 
@@ -164,7 +163,7 @@ def sandwich_matrix(
         inverse=inverse,
         versor_layout=versor_layout,
         x_layout=source,
-        out_layout=whole_grades(source) if out_layout is None else out_layout,
+        out_layout=source.whole_grades() if out_layout is None else out_layout,
     )
     return images.mT
 

@@ -65,7 +65,7 @@ def outermorphism(
     """
     _check_matrix(matrix, algebra)
     given = full_unless_given(algebra, layout)
-    wanted = whole_grades(given) if layout is not None and out_layout is None else out_layout
+    wanted = given.whole_grades() if layout is not None and out_layout is None else out_layout
 
     def map_blades(values: Tensor, source: Layout) -> tuple[Tensor, Layout]:
         check_together(matrix, a, "the matrix and the multivector")
@@ -159,7 +159,7 @@ def outermorphism_matrix(
     """
     _check_matrix(matrix, algebra)
     source = full_unless_given(algebra, layout)
-    target = whole_grades(source) if out_layout is None else full_unless_given(algebra, out_layout)
+    target = source.whole_grades() if out_layout is None else full_unless_given(algebra, out_layout)
     columns: list[Tensor] = []
     order: list[int] = []
     for grade, (step, images) in enumerate(_blade_images(_widened(matrix), source)):
@@ -171,12 +171,6 @@ def outermorphism_matrix(
     places = tuple(order.index(place) for place in range(source.size))
     stacked = torch.cat(columns, -2).index_select(-2, constant(places, torch.int64, matrix.device))
     return stacked.mT.to(matrix.dtype)
-
-
-def whole_grades(layout: Layout) -> Layout:
-    """Return the layout if it holds all blades of its grades, else the layout that does."""
-    whole = layout if layout.is_full else layout.algebra.layout(grades=set(layout.grades))
-    return layout if layout.size == whole.size else whole
 
 
 def _check_matrix(matrix: Tensor, algebra: Algebra) -> None:

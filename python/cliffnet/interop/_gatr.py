@@ -133,9 +133,6 @@ def _prefixed(prefix: str, state: State) -> State:
     return {f"{prefix}{name}": value for name, value in state.items()}
 
 
-_MV_ROWS = ("weight", "scalar_to_mv", "bias")
-
-
 def _heads_first(state: State, parts: int, heads: int) -> State:
     """Reorder output rows from (part, hidden, head) to (part, head, hidden)."""
 
