@@ -3,19 +3,19 @@ Native part of cliffnet.
 """
 
 from _typeshed import SupportsGetItem
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import SupportsFloat, SupportsIndex, final
 
-__all__ = ["bilinear_direct", "blade_map", "build_info", "canonical_basis", "equivariant_maps", "has_direct_calls", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
+__all__ = ["DirectOperator", "blade_map", "build_info", "canonical_basis", "direct_operator", "equivariant_maps", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
 
-def bilinear_direct(left: Any, right: Any, plan: SupportsIndex) -> Any:
+@final
+class DirectOperator:
     """
-    The product of two plain CPU tensors by a plan.
+    An operator as a function of plain CPU tensors.
 
     The tensors must be strided, without negative bit, and outside of any transform or mode; no derivative is recorded.
-
-    # Errors
-    `ShapeError` when the tensors do not fit the plan; `BackendUnavailableError` when direct calls are not possible.
+    Raises `ShapeError` when the arguments do not fit.
     """
+    def __call__(self, /, *arguments: "object") -> "object": ...
 
 def blade_map(name: str, squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], out: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> list[tuple[int, float] | None]:
     """
@@ -38,14 +38,17 @@ def canonical_basis(dim: SupportsIndex, grades: SupportsGetItem[int, SupportsInd
     Masks of the blades of the given grades, or of all 2^n, in grade-then-lexicographic order.
     """
 
+def direct_operator(name: str) -> DirectOperator | None:
+    """
+    The operator of a name as a direct function; None when torch lacks what that needs (it has it from 2.14 on).
+
+    # Errors
+    `CliffnetInternalError` when there is no such operator.
+    """
+
 def equivariant_maps(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], group: str) -> list[list[tuple[int, int, float]]]:
     """
     Equivariant linear maps of the group `pin` or `spin`, each a list of (output index, input index, coefficient).
-    """
-
-def has_direct_calls() -> bool:
-    """
-    Whether [`bilinear_direct`] can be called: operators are registered and torch is at least 2.14.
     """
 
 def inner_product_plan(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], left: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], right: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> int:

@@ -16,6 +16,7 @@ from cliffnet.algebra._plan import has_matrices as has_matrices
 from cliffnet.algebra._plan import plan_gradients as plan_gradients
 from cliffnet.algebra._plan import plan_matrices as plan_matrices
 from cliffnet.algebra._plan import plan_sizes as plan_sizes
+from cliffnet.algebra._plan import plan_slots as plan_slots
 from cliffnet.algebra._plan import plan_terms as plan_terms
 from cliffnet.algebra._presets import preset_names as preset_names
 from cliffnet.algebra._tables import blade_map as blade_map

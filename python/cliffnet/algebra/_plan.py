@@ -46,6 +46,30 @@ def plan_terms(plan: int) -> PlanTerms:
     return PlanTerms(*_rust.plan_terms(plan))
 
 
+class PlanSlots(NamedTuple):
+    """The products of a weighted plan before weights are applied: each output blade that each path reaches.
+
+    ``plan`` is the unweighted plan whose output blades are these slots, sorted by path, then by output blade; ``path``
+    and ``out`` tell which each one is.
+    """
+
+    plan: int
+    path: tuple[int, ...]
+    out: tuple[int, ...]
+
+
+@kept_constant
+def plan_slots(plan: int) -> PlanSlots:
+    """Return the slots of a weighted plan."""
+    terms, sizes = plan_terms(plan), plan_sizes(plan)
+    slots = sorted(set(zip(terms.path, terms.out, strict=True)))
+    number = {slot: index for index, slot in enumerate(slots)}
+    targets = [number[slot] for slot in zip(terms.path, terms.out, strict=True)]
+    columns = (targets, terms.left, terms.right, [0] * len(targets), terms.coefficient)
+    unweighted = _rust.plan_from_terms((sizes.left, sizes.right, len(slots)), 0, columns)
+    return PlanSlots(unweighted, tuple(path for path, _ in slots), tuple(out for _, out in slots))
+
+
 Matrices = tuple[
     tuple[int, int, int],
     tuple[tuple[list[int], list[float]], tuple[list[int], list[float]], tuple[list[int], list[float]]],

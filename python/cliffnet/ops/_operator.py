@@ -1,18 +1,22 @@
 """One base for every operator: its fake, its autograd forms, its transforms and its registration.
 
-An operator takes tensors, then integers, and returns one tensor. From its derivative rules this base makes
+An operator takes tensors, then numbers, and returns one tensor or several. From its derivative rules the base makes
 
 * the registration with ``torch.library`` (fake, autograd, vmap, autocast), for compiled graphs and unusual tensors;
-* an ``autograd.Function`` with ``setup_context``, ``vmap`` and ``jvp``, which ``torch.func`` uses;
 * an old-style ``autograd.Function``, the fastest form for plain eager tensors;
 
-and a router that picks among them. Three forms are needed because no single one is right everywhere: the registered
-form gives zero tangents in forward mode, a Function with ``jvp`` is refused by ``torch.compile``, and one without it
-gives wrong gradients for ``compile(func.grad(f))``.
+and a router that picks among them. Under ``torch.func`` and forward-mode differentiation the router runs
+:meth:`Operator.composite` instead: the same result from operations that know all transforms. For most operators that
+is the reference; the bilinear operator, of which the others are made, has an ``autograd.Function`` with
+``setup_context``, ``vmap`` and ``jvp`` for it.
+
+Several forms are needed because no single one is right everywhere: the registered form gives zero tangents in forward
+mode, a Function with ``jvp`` is refused by ``torch.compile``, and one without it gives wrong gradients for
+``compile(func.grad(f))``.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -36,6 +40,8 @@ _PLAIN = (Tensor, torch.nn.Parameter)
 _HALF = (torch.bfloat16, torch.float16)
 
 Gradients = tuple[Tensor | None, ...]
+Result = Any
+"""One tensor, or a tuple of them where the schema returns several."""
 
 
 class Operator(ABC):
@@ -46,7 +52,7 @@ class Operator(ABC):
     name : str
         Name in the namespace ``cliffnet``.
     schema : str
-        Schema without the name: tensors first, then integers.
+        Schema without the name: tensors first, then numbers.
     tensors : int
         Number of tensor arguments.
     """
@@ -65,58 +71,55 @@ class Operator(ABC):
                 self._library.impl(name, self._declared_reference, "CPU")
             for device in ("CUDA", "XPU", "MPS"):
                 self._library.impl(name, self._fallback, device)
-        self.raw: Callable[..., Tensor] = getattr(torch.ops.cliffnet, self.name).default
-        self._kernel: Callable[..., Tensor] = getattr(torch.ops.cliffnet, kernel_name).default
-        self._direct = self.direct() if self._native and _rust.has_direct_calls() else None
+        self.raw: Callable[..., Result] = getattr(torch.ops.cliffnet, self.name).default
+        self._kernel: Callable[..., Result] = getattr(torch.ops.cliffnet, kernel_name).default
+        self._direct: Callable[..., Result] | None = _rust.direct_operator(self.name) if self._native else None
         self._eager = _eager_function(self)
-        self._functional = _functional_function(self)
         self._register()
 
-    def direct(self) -> Callable[..., Tensor] | None:
-        """Return the kernel as a function of plain CPU tensors that skips the dispatcher, if there is one."""
-        return None
+    @abstractmethod
+    def fake(self, *arguments: Any) -> Result:
+        """Return empty tensors with the shape, dtype and strides of the result."""
 
     @abstractmethod
-    def fake(self, *arguments: Any) -> Tensor:
-        """Return an empty tensor with the shape, dtype and strides of the result."""
-
-    @abstractmethod
-    def reference(self, *arguments: Any) -> Tensor:
+    def reference(self, *arguments: Any) -> Result:
         """Return the result in plain torch."""
 
-    @abstractmethod
-    def gradients(self, cotangent: Tensor, arguments: tuple[Any, ...], needed: tuple[bool, ...]) -> Gradients:
-        """Return the gradient of each tensor argument, or None where it is not needed."""
+    def composite(self, *arguments: Any) -> Result:
+        """Return the result by operations that know every transform and every order of derivative."""
+        return self.reference(*arguments)
 
-    @abstractmethod
-    def tangent(self, tangents: Gradients, arguments: tuple[Any, ...]) -> Tensor:
-        """Return the tangent of the result; at least one tangent is given."""
+    def gradients(self, cotangents: Gradients, arguments: tuple[Any, ...], needed: tuple[bool, ...]) -> Gradients:
+        """Return the gradient of each tensor argument, or None where it is not needed.
 
-    @abstractmethod
-    def batched(self, batch_axes: tuple[int | None, ...], arguments: tuple[Any, ...]) -> tuple[Tensor, int]:
-        """Return the result for arguments with a batch axis, and where the result has it."""
+        ``cotangents`` has an entry for each tensor of the result, None where it has no influence. Without a rule of its
+        own an operator is differentiated through :meth:`composite`.
+        """
+        return differentiate(self.composite, cotangents, arguments, needed, self.tensors)
 
-    def _fallback(self, *arguments: Any) -> Tensor:
+    def _fallback(self, *arguments: Any) -> Result:
         """Run the reference on a device without a kernel, and say so once."""
         warn_once(f"cliffnet has no {arguments[0].device.type} kernels; the slower reference backend is used there")
         return self._declared_reference(*arguments)
 
-    def _declared_reference(self, *arguments: Any) -> Tensor:
+    def _declared_reference(self, *arguments: Any) -> Result:
         """Run the reference; lay the result out as the fake promised, which compiled graphs rely on."""
         result, declared = self.reference(*arguments), self.fake(*arguments)
-        return result if result.stride() == declared.stride() else declared.copy_(result)
+        if isinstance(result, Tensor):
+            return _laid_out(result, declared)
+        return tuple(_laid_out(one, other) for one, other in zip(result, declared, strict=True))
 
     def _register(self) -> None:
         name = f"cliffnet::{self.name}"
 
-        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-            return _backward(self, context, cotangent)
+        def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
+            return _backward(self, context, cotangents)
 
-        def setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        def setup(ctx: Any, inputs: tuple[Any, ...], output: Result) -> None:
             ctx.save_for_backward(*inputs[: self.tensors])
             ctx.constants = inputs[self.tensors :]
 
-        def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
+        def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Result, Any]:
             return self.batched(batch_axes, arguments)
 
         for operator in (name, f"{name}_kernel"):
@@ -126,7 +129,16 @@ class Operator(ABC):
         for device in ("cpu", "cuda"):
             torch.library.register_autocast(name, device, torch.float32, lib=self._library)
 
-    def __call__(self, *arguments: Any) -> Tensor:
+    def batched(self, batch_axes: tuple[int | None, ...], arguments: tuple[Any, ...]) -> tuple[Result, Any]:
+        """Return the result for arguments with a batch axis, and where the result has it."""
+        result = torch.vmap(self.composite, in_dims=batch_axes)(*arguments)
+        return result, 0 if isinstance(result, Tensor) else (0,) * len(result)
+
+    def transformed(self, *arguments: Any) -> Result:
+        """Run under transforms of ``torch.func`` or with tangents."""
+        return self.composite(*arguments)
+
+    def __call__(self, *arguments: Any) -> Result:
         """Run the operator in the form that the surroundings ask for."""
         if _is_compiling():
             if _functorch_active():
@@ -134,11 +146,7 @@ class Operator(ABC):
             return self.raw(*arguments)
         if _functorch_active() or forward_ad._current_level >= 0:
             # whatever mode is active: the registered form would drop tangents without a word
-            arguments = _autocasted(arguments)
-            result: Tensor = (
-                self._functional.apply(*arguments) if _functorch_active() else self._eager.apply(None, *arguments)
-            )
-            return result
+            return self.transformed(*_autocasted(arguments))
         if _dispatch_modes() or _function_modes() or _is_autocasting():
             return self.raw(*arguments)
         needs_grad = False
@@ -153,17 +161,16 @@ class Operator(ABC):
         if needs_grad and _grad_enabled():
             if any(map(_is_legacy_batched, arguments[: self.tensors])):
                 return self.raw(*arguments)
-            result = self._eager.apply(direct, *arguments)
-            return result
+            return self._eager.apply(direct, *arguments)
         if direct is not None:
             try:
                 return direct(*arguments)
             except ShapeError:
                 # a tensor of another device or without memory of its own: the dispatcher knows what to do
                 pass
-        return self._dispatched(*arguments)
+        return self.dispatched(*arguments)
 
-    def _dispatched(self, *arguments: Any) -> Tensor:
+    def dispatched(self, *arguments: Any) -> Result:
         """Run the kernel through the dispatcher, without recording derivatives."""
         try:
             return self._kernel(*arguments)
@@ -190,6 +197,64 @@ def is_undisturbed() -> bool:
     )
 
 
+def differentiate(
+    function: Callable[..., Result],
+    cotangents: Sequence[Tensor | None],
+    arguments: tuple[Any, ...],
+    needed: tuple[bool, ...],
+    tensors: int,
+) -> Gradients:
+    """Return the gradients of a function of differentiable operations, differentiable themselves.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the arguments, returns one tensor or several.
+    cotangents : sequence of Tensor or None
+        One for each tensor returned.
+    arguments : tuple
+        Tensors first, then numbers.
+    needed : tuple of bool
+        Which of the first ``tensors`` arguments need a gradient.
+    tensors : int
+        Number of tensors among the arguments.
+
+    Returns
+    -------
+    tuple of Tensor or None
+        One for each of the first ``tensors`` arguments.
+    """
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # aliases, so that gradients stop there and yet depend on the arguments where a graph is recorded
+        operands = [
+            argument.view_as(argument) if create_graph and argument.requires_grad else argument.detach()
+            for argument in arguments[:tensors]
+        ]
+        for operand, is_needed in zip(operands, needed, strict=True):
+            if is_needed and not operand.requires_grad:
+                operand.requires_grad_()
+        results = function(*operands, *arguments[tensors:])
+        if isinstance(results, Tensor):
+            results = (results,)
+        used = [
+            (result, cotangent)
+            for result, cotangent in zip(results, cotangents, strict=True)
+            if cotangent is not None and result.requires_grad
+        ]
+        wanted = [operand for operand, is_needed in zip(operands, needed, strict=True) if is_needed]
+        found: list[Tensor | None] = [None] * len(wanted)
+        if used and wanted:
+            outputs, weights = zip(*used, strict=True)
+            found = list(torch.autograd.grad(outputs, wanted, weights, create_graph=create_graph, allow_unused=True))
+    gradients = iter(found)
+    return tuple(next(gradients) if is_needed else None for is_needed in needed)
+
+
+def _laid_out(result: Tensor, declared: Tensor) -> Tensor:
+    return result if result.stride() == declared.stride() else declared.copy_(result)
+
+
 def _autocasted(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Apply the autocast policy of every operator, single precision, where autocast is on."""
     if not _is_autocasting():
@@ -210,67 +275,30 @@ def _translated(error: RuntimeError) -> RuntimeError:
     return error
 
 
-def _backward(operator: Operator, context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(operator: Operator, context: Any, cotangents: Gradients) -> tuple[Tensor | None, ...]:
     # the eager form has one argument in front of those of the operator
     first = len(context.needs_input_grad) - operator.tensors - len(context.constants)
     needed = tuple(context.needs_input_grad[first : first + operator.tensors])
-    gradients = operator.gradients(cotangent, (*context.saved_tensors, *context.constants), needed)
+    gradients = operator.gradients(cotangents, (*context.saved_tensors, *context.constants), needed)
     return (*gradients, *(None for _ in context.constants))
-
-
-def _jvp(operator: Operator, context: Any, *tangents: Tensor | None) -> Tensor:
-    return operator.tangent(tangents[: operator.tensors], (*context.saved_tensors, *context.constants))
 
 
 def _eager_function(operator: Operator) -> Any:
     class Eager(torch.autograd.Function):
         @staticmethod
-        def forward(context: Any, direct: Callable[..., Tensor] | None, *arguments: Any) -> Tensor:
-            tensors = arguments[: operator.tensors]
-            context.save_for_backward(*tensors)
-            context.save_for_forward(*tensors)
+        def forward(context: Any, direct: Callable[..., Result] | None, *arguments: Any) -> Result:
+            context.save_for_backward(*arguments[: operator.tensors])
             context.constants = arguments[operator.tensors :]
+            context.set_materialize_grads(False)
             if direct is not None:
                 try:
                     return direct(*arguments)
                 except ShapeError:
                     pass
-            return operator._dispatched(*arguments)
+            return operator.dispatched(*arguments)
 
         @staticmethod
-        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-            return None, *_backward(operator, context, cotangent)
-
-        @staticmethod
-        def jvp(context: Any, direct: None, *tangents: Tensor | None) -> Tensor:
-            return _jvp(operator, context, *tangents)
+        def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
+            return None, *_backward(operator, context, cotangents)
 
     return Eager
-
-
-def _functional_function(operator: Operator) -> Any:
-    class Functional(torch.autograd.Function):
-        @staticmethod
-        def forward(*arguments: Any) -> Tensor:
-            return operator.raw(*arguments)
-
-        @staticmethod
-        def setup_context(context: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-            tensors = inputs[: operator.tensors]
-            context.save_for_backward(*tensors)
-            context.save_for_forward(*tensors)
-            context.constants = inputs[operator.tensors :]
-
-        @staticmethod
-        def backward(context: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
-            return _backward(operator, context, cotangent)
-
-        @staticmethod
-        def jvp(context: Any, *tangents: Tensor | None) -> Tensor:
-            return _jvp(operator, context, *tangents)
-
-        @staticmethod
-        def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
-            return operator.batched(batch_axes, arguments)
-
-    return Functional

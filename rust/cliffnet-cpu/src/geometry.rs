@@ -1,25 +1,25 @@
 //! The leading axes of an operation: sizes and strides, merged where possible.
 
-/// One leading axis: its size and the stride, in elements, of left, right and output. Stride 0 broadcasts.
+/// One leading axis: its size and the stride, in elements, of each of the `N` operands. Stride 0 broadcasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Axis {
+pub struct Axis<const N: usize> {
     /// Number of entries.
     pub size: i64,
-    /// Strides of left, right, out.
-    pub strides: [i64; 3],
+    /// Stride of each operand.
+    pub strides: [i64; N],
 }
 
-/// The leading axes, outermost first, adjacent ones merged when all three operands step through them uniformly.
+/// The leading axes, outermost first, adjacent ones merged when all operands step through them uniformly.
 #[derive(Clone, Debug)]
-pub struct Geometry {
-    axes: Vec<Axis>,
+pub struct Geometry<const N: usize> {
+    axes: Vec<Axis<N>>,
     lanes: i64,
 }
 
-impl Geometry {
-    /// Merges `axes`; their sizes multiply to the number of lanes.
-    pub fn new(axes: impl IntoIterator<Item = Axis>) -> Self {
-        let mut merged: Vec<Axis> = Vec::with_capacity(4);
+impl<const N: usize> Geometry<N> {
+    /// Merges `axes`; their sizes multiply to the number of lanes, which are counted with the last axis innermost.
+    pub fn new(axes: impl IntoIterator<Item = Axis<N>>) -> Self {
+        let mut merged: Vec<Axis<N>> = Vec::with_capacity(4);
         let mut lanes = 1;
         for axis in axes {
             lanes *= axis.size;
@@ -27,7 +27,7 @@ impl Geometry {
                 continue;
             }
             match merged.last_mut() {
-                Some(outer) if (0..3).all(|slot| outer.strides[slot] == axis.strides[slot] * axis.size) => {
+                Some(outer) if (0..N).all(|slot| outer.strides[slot] == axis.strides[slot] * axis.size) => {
                     outer.size *= axis.size;
                     outer.strides = axis.strides;
                 }
@@ -47,15 +47,15 @@ impl Geometry {
         &self,
         first: i64,
         count: usize,
-        table: &'a mut Option<[[i64; TILE]; 3]>,
-    ) -> [Offsets<'a>; 3] {
+        table: &'a mut Option<[[i64; TILE]; N]>,
+    ) -> [Offsets<'a>; N] {
         let Some((inner, outer)) = self.axes.split_last() else {
-            return [Offsets::Uniform { base: 0, stride: 0 }; 3];
+            return [Offsets::Uniform { base: 0, stride: 0 }; N];
         };
         let mut coordinates = [0; MAX_AXES];
         let position = first % inner.size;
         let mut rest = first / inner.size;
-        let mut base = [0; 3];
+        let mut base = [0; N];
         for (axis, coordinate) in outer.iter().zip(&mut coordinates).rev() {
             *coordinate = rest % axis.size;
             rest /= axis.size;
@@ -69,7 +69,7 @@ impl Geometry {
                 stride: inner.strides[slot],
             });
         }
-        let table = table.get_or_insert([[0; TILE]; 3]);
+        let table = table.get_or_insert([[0; TILE]; N]);
         let mut position = position;
         for lane in 0..count {
             for (slot, offsets) in table.iter_mut().enumerate() {
@@ -94,7 +94,7 @@ impl Geometry {
 const MAX_AXES: usize = 64;
 
 /// Steps the odometer of the outer axes by one.
-fn advance(outer: &[Axis], coordinates: &mut [i64; MAX_AXES], base: &mut [i64; 3]) {
+fn advance<const N: usize>(outer: &[Axis<N>], coordinates: &mut [i64; MAX_AXES], base: &mut [i64; N]) {
     for (axis, coordinate) in outer.iter().zip(coordinates.iter_mut()).rev() {
         *coordinate += 1;
         for (base, stride) in base.iter_mut().zip(axis.strides) {
@@ -133,7 +133,7 @@ impl Offsets<'_> {
 mod tests {
     use super::{Axis, Geometry};
 
-    fn all_offsets(axes: &[Axis]) -> Vec<[i64; 3]> {
+    fn all_offsets(axes: &[Axis<3>]) -> Vec<[i64; 3]> {
         let mut offsets = vec![[0; 3]];
         for axis in axes {
             offsets = offsets
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn test_offsets_of_any_tile_match_the_nested_loops() {
-        let cases: [&[Axis]; 4] = [
+        let cases: [&[Axis<3>]; 4] = [
             &[Axis { size: 5, strides: [48, 0, 48] }, Axis { size: 3, strides: [16, 16, 16] }],
             &[
                 Axis { size: 2, strides: [1, 7, 100] },

@@ -20,11 +20,19 @@ pub(crate) struct PlanesMut<T> {
     pub(crate) stride: isize,
 }
 
-/// Runs all terms on the first lanes of three sets of planes.
-pub(crate) type TermKernel<T> = unsafe fn(&Terms, Planes<T>, Planes<T>, PlanesMut<T>);
+impl<T> PlanesMut<T> {
+    /// The same planes, to read.
+    #[inline(always)]
+    pub(crate) fn read(self) -> Planes<T> {
+        Planes { start: self.start, stride: self.stride }
+    }
+}
+
+/// Runs all terms on the first lanes of three sets of planes; with the flag, adds to the output.
+pub(crate) type TermKernel<T> = unsafe fn(&Terms, Planes<T>, Planes<T>, PlanesMut<T>, bool);
 
 /// A type the arithmetic is done in.
-pub(crate) trait Compute: Copy + Default + 'static {
+pub(crate) trait Compute: Copy + Default + std::ops::AddAssign + 'static {
     /// Lanes of one tile: 256 bytes of each blade.
     const TILE: usize;
 
@@ -51,6 +59,7 @@ unsafe fn run_terms<V, const COUNT: usize>(
     left: Planes<V::Scalar>,
     right: Planes<V::Scalar>,
     out: PlanesMut<V::Scalar>,
+    adds: bool,
 ) where
     V: Lanes,
     V::Scalar: Compute,
@@ -58,7 +67,13 @@ unsafe fn run_terms<V, const COUNT: usize>(
     for (blade, row) in terms.rows().iter().enumerate() {
         // SAFETY: blade indices of terms are below the operand sizes, and the caller vouches for the planes.
         unsafe {
+            let target = out.start.offset(blade as isize * out.stride);
             let mut sums = [V::splat(V::Scalar::default()); COUNT];
+            if adds {
+                for (index, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(target.add(index * V::WIDTH));
+                }
+            }
             for pair in terms.pairs(&row.plus) {
                 let a = left.start.offset(pair.left as isize * left.stride);
                 let b = right.start.offset(pair.right as isize * right.stride);
@@ -82,7 +97,6 @@ unsafe fn run_terms<V, const COUNT: usize>(
                     *sum = scaled.add_product(V::load(b.add(index * V::WIDTH)), *sum);
                 }
             }
-            let target = out.start.offset(blade as isize * out.stride);
             for (index, sum) in sums.into_iter().enumerate() {
                 sum.store(target.add(index * V::WIDTH));
             }
@@ -112,12 +126,13 @@ macro_rules! compiled {
             left: Planes<V::Scalar>,
             right: Planes<V::Scalar>,
             out: PlanesMut<V::Scalar>,
+            adds: bool,
         ) where
             V: Lanes,
             V::Scalar: Compute,
         {
             // SAFETY: the contract is that of run_terms, passed on.
-            unsafe { run_terms::<V, COUNT>(terms, left, right, out) }
+            unsafe { run_terms::<V, COUNT>(terms, left, right, out, adds) }
         }
     };
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::bilinear::panic_message;
+use crate::work::panic_message;
 
 /// An error and the class of `cliffnet.errors` it becomes.
 pub(crate) struct Failure {

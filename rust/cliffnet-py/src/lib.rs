@@ -5,10 +5,13 @@
 mod bilinear;
 mod direct;
 mod failure;
+mod operator;
 mod plans;
+mod shape;
 mod tables;
 mod tensor;
 mod torch_abi;
+mod work;
 
 use pyo3::prelude::*;
 
@@ -39,7 +42,7 @@ fn register_operators(torch_cpu_path: &str, c10_path: &str) -> PyResult<()> {
     guarded(|| {
         let torch = torch_abi::connect(torch_cpu_path, c10_path)
             .map_err(|error| Failure::new("BackendUnavailableError", error))?;
-        bilinear::register(torch).map_err(|error| Failure::new("BackendUnavailableError", error))
+        operator::register(torch).map_err(|error| Failure::new("BackendUnavailableError", error))
     })
 }
 
@@ -47,7 +50,7 @@ fn register_operators(torch_cpu_path: &str, c10_path: &str) -> PyResult<()> {
 #[pymodule(gil_used = false)]
 mod _rust {
     #[pymodule_export]
-    use super::direct::{bilinear_direct, has_direct_calls};
+    use super::direct::{DirectOperator, direct_operator};
     #[pymodule_export]
     use super::plans::{
         inner_product_plan, plan_from_terms, plan_gradients, plan_matrices, plan_paths, plan_sizes, plan_terms,

@@ -53,6 +53,11 @@ impl<'t> Tensor<'t> {
         Ok(Self { torch, handle })
     }
 
+    /// The handle, which stays ours.
+    pub(crate) fn handle(&self) -> TensorHandle {
+        self.handle
+    }
+
     /// Gives the handle up to the dispatcher.
     pub(crate) fn into_handle(self) -> TensorHandle {
         let handle = self.handle;

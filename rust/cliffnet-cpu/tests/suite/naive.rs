@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use cliffnet_cpu::{Axis, Buffers, DType, Geometry, Isa, Program, execute};
+use std::sync::Arc;
+
+use cliffnet_cpu::{Axis, DType, Geometry, Isa, Operand, Operation, Program, Step, execute};
 use cliffnet_plan::{Plan, Term};
 
 use crate::memory::{Layout, Memory, RANK, rounded};
@@ -92,18 +94,19 @@ impl<'a> Product<'a> {
             size: self.axes[axis],
             strides: [self.left.strides[axis], self.right.strides[axis], self.out.strides[axis]],
         }));
-        let program = Program::new(self.plan).expect("no weights");
+        let program = Arc::new(Program::new(self.plan).expect("no weights"));
+        let step = Step { program, left: 0, right: 1, out: 2 };
+        let operation = Operation::new(2, 1, vec![step]).expect("one product");
         let before = [self.left.bytes(), self.right.bytes()];
-        let buffers = Buffers {
-            left: self.left.start(),
-            right: self.right.start(),
-            out: self.out.start_mut(),
-            blade_strides: [self.left.strides[RANK], self.right.strides[RANK], self.out.strides[RANK]],
-        };
+        let operands = [
+            Operand { data: self.left.start().cast_mut(), blade_stride: self.left.strides[RANK] },
+            Operand { data: self.right.start().cast_mut(), blade_stride: self.right.strides[RANK] },
+            Operand { data: self.out.start_mut(), blade_stride: self.out.strides[RANK] },
+        ];
         for lanes in ranges {
             // SAFETY: strides and sizes are those of the three live tensors, which do not overlap; the elements of
             // the output are distinct; callers pass available instruction sets and ranges of lanes that exist.
-            unsafe { execute(&program, self.dtype, isa, &geometry, buffers, lanes) };
+            unsafe { execute(&operation, self.dtype, isa, &geometry, operands, lanes) };
         }
         assert!(before == [self.left.bytes(), self.right.bytes()], "an operand was written");
         self.out.assert_untouched_outside();
