@@ -248,7 +248,7 @@ def test_plans_that_do_not_exist_are_refused():
         with pytest.raises(RuntimeError, match=f"plan {plan} is not known to this process"):
             torch.ops.cliffnet.bilinear(x, x, plan)
     plan = PLANE.product_plan("geometric_product")
-    with pytest.raises(RuntimeError, match=r"last axes are 4 and 8, but plan .* multiplies 4 by 4 blades"):
+    with pytest.raises(RuntimeError, match="the last axis of operand 1 is 8, but the plan has 4 blades"):
         torch.ops.cliffnet.bilinear(x, torch.ones(8), plan)
 
 
