@@ -26,6 +26,7 @@ mod program;
 mod scratch;
 mod terms;
 mod transform;
+mod weighted;
 
 pub use dtype::DType;
 pub use execute::{Operand, execute, tile_lanes};
