@@ -1,6 +1,6 @@
 //! The gradients by operands and weights.
 
-use crate::body::{Body, function, value};
+use crate::body::{Body, method, value};
 use crate::form::{Form, LEFT, OUT, Path, RIGHT, WeightGradient};
 
 /// `backward`: the gradient of the left operand, then that of the right one, class by class; the gradient of a weight
@@ -26,7 +26,7 @@ pub(crate) fn backward(form: &Form) -> String {
         }
     }
     body.line("dot.store(planes.dot.add(lane));");
-    function("backward", "All gradients, times the scale, and the dot product without it.", "BackwardPlanes", &body)
+    method("backward", "WeightedGradients", &body)
 }
 
 /// What a path adds to the gradient of an operand, and the gradient of its weight where that comes from here.
@@ -47,9 +47,6 @@ fn add_path(body: &mut Body, path: &Path, slot: usize, result: impl Fn(usize) ->
     }
     if way == WeightGradient::Shared(slot) || (way == WeightGradient::Separate && slot == LEFT) {
         let before = format!("load(planes.by_weight.read(), {}, lane)", path.index);
-        body.line(&format!(
-            "store(planes.by_weight, {}, lane, {by_weight}.add_product(scale, {before}));",
-            path.index
-        ));
+        body.line(&format!("store(planes.by_weight, {}, lane, {by_weight}.add_product(scale, {before}));", path.index));
     }
 }

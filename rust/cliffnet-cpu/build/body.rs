@@ -1,7 +1,6 @@
 //! The text of a loop body: loads, sums of products, stores.
 
 use std::collections::HashSet;
-use std::fmt::Write;
 
 use crate::form::{Path, Product, Weighted, others};
 
@@ -100,22 +99,15 @@ impl Body {
     }
 }
 
-/// A function over `planes` that runs a body for each vector of lanes.
-pub(crate) fn function(name: &str, summary: &str, planes: &str, body: &Body) -> String {
-    let mut text = String::new();
-    writeln!(
-        text,
-        "/// {summary}\n///\n/// # Safety\n\
-         /// The instruction set of `V` is available; the planes are valid for `vectors * V::WIDTH` lanes.\n\
-         #[inline(always)]\n\
-         pub(crate) unsafe fn {name}<V>(vectors: usize, planes: {planes}<V::Scalar>)\nwhere\n    V: Lanes,\n    \
-         V::Scalar: Compute,\n{{\n    \
-         for vector in 0..vectors {{\n        let lane = vector * V::WIDTH;\n        \
-         // SAFETY: blades are below the sizes of the plan, and the caller vouches for the planes.\n        \
-         unsafe {{\n{}        }}\n    }}\n}}\n",
+/// A method that runs a body for each vector of lanes.
+pub(crate) fn method(name: &str, planes: &str, body: &Body) -> String {
+    format!(
+        "    #[inline(always)]\n    \
+         unsafe fn {name}<V>(vectors: usize, planes: &{planes}<V::Scalar>)\n    where\n        \
+         V: Lanes,\n        V::Scalar: Compute,\n    {{\n        \
+         for vector in 0..vectors {{\n            let lane = vector * V::WIDTH;\n            \
+         // SAFETY: blades are below the sizes of the plan, and the caller vouches for the planes.\n            \
+         unsafe {{\n{}            }}\n        }}\n    }}\n",
         body.text
     )
-    .expect("writing to a string");
-    text
 }
-

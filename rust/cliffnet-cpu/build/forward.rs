@@ -1,6 +1,6 @@
 //! The product itself.
 
-use crate::body::{Body, function};
+use crate::body::{Body, method};
 use crate::form::{Form, LEFT, OUT, RIGHT};
 
 /// `forward`: the results of one class of blades after the other, so that few sums are open at a time.
@@ -19,5 +19,5 @@ pub(crate) fn forward(form: &Form) -> String {
             body.line(&format!("store(planes.out, {blade}, lane, {}.multiply(scale));", result(blade)));
         }
     }
-    function("forward", "The product, times the scale.", "ForwardPlanes", &body)
+    method("forward", "WeightedProduct", &body)
 }

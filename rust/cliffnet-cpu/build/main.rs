@@ -1,7 +1,7 @@
 //! Writes straight-line code for the weighted geometric products of the most used algebras.
 //!
 //! The code goes to `straight_line.rs` in the directory of build outputs, which `src/straight_line.rs` includes: one
-//! module for each plan with its content hash and the bodies `forward` and `backward` over any type of lanes.
+//! type for each plan with its content hash and the bodies `forward` and `backward` over any vectors of lanes.
 #![forbid(unsafe_code)]
 
 mod backward;
@@ -26,23 +26,24 @@ fn main() -> Result<(), Failure> {
     // the plans change with the crates that make them, on which cargo runs this again by itself
     env::var("CARGO_MANIFEST_DIR").map(|folder| cargo_reruns_for(&format!("{folder}/build")))?;
     let mut source = String::new();
-    let mut names = Vec::new();
+    let mut arms = String::new();
     for signature in SIGNATURES {
         let [p, q, r] = signature;
-        let name = format!("product_{p}_{q}_{r}");
         let plan = product_by_grade(signature)?;
         let form = Form::new(&plan)?;
+        let functions = forward::forward(&form) + "\n" + &backward::backward(&form);
         source += &format!(
-            "/// The geometric product of Cl({p},{q},{r}) weighted by grade.\npub(super) mod {name} {{\n\
-             use super::{{BackwardPlanes, ForwardPlanes, Lanes}};\n\n\
-             /// The content hash of the plan.\npub(crate) const HASH: u128 = {:#034x};\n\n{}\n{}}}\n\n",
+            "/// The geometric product of Cl({p},{q},{r}) weighted by grade.\nstruct Product{p}{q}{r};\n\n\
+             impl StraightLine for Product{p}{q}{r} {{\n    const HASH: u128 = {:#034x};\n\n{functions}}}\n\n",
             plan.content_hash(),
-            forward::forward(&form),
-            backward::backward(&form),
         );
-        names.push(name);
+        arms += &format!("        Product{p}{q}{r}::HASH => Some(C::kernels::<Product{p}{q}{r}>()),\n");
     }
-    source += &format!("straight_line!({});\n", names.join(", "));
+    source += &format!(
+        "/// The code of the plan with this content hash.\n\
+         fn look_up<C: Compiler>(hash: u128) -> Option<WeightedKernels<C::Scalar>> {{\n    \
+         match hash {{\n{arms}        _ => None,\n    }}\n}}\n",
+    );
     let path = PathBuf::from(env::var("OUT_DIR")?).join("straight_line.rs");
     fs::write(path, source)?;
     Ok(())
