@@ -24,6 +24,7 @@ mod operation;
 mod pack;
 mod program;
 mod scratch;
+mod straight_line;
 mod terms;
 mod tile;
 mod transform;
