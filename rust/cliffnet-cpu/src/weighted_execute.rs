@@ -7,6 +7,7 @@ use crate::execute::Operand;
 use crate::geometry::Geometry;
 use crate::isa::Isa;
 use crate::kernel::Compute;
+use crate::straight_line::StraightLineCompute;
 use crate::tile::Operands;
 use crate::weight_panel::Weights;
 use crate::weighted::{WeightedCompute, WeightedGradients, WeightedProduct};
@@ -61,9 +62,9 @@ unsafe fn multiply<S: Storage, const TILE: usize>(
     operands: [Operand; 3],
     lanes: Range<i64>,
 ) where
-    S::Compute: WeightedCompute,
+    S::Compute: WeightedCompute + StraightLineCompute,
 {
-    let kernels = S::Compute::interpreter(call.isa);
+    let kernels = call.program.kernels::<S::Compute>(call.isa);
     let ones = [S::Compute::from_f64(1.0); TILE];
     let tiles =
         Operands { geometry, memory: operands, sizes: call.program.sizes(), inputs: 2, is_reread: kernels.is_reread };
@@ -116,9 +117,9 @@ unsafe fn differentiate<S: Storage, const TILE: usize>(
     lanes: Range<i64>,
     partial: *mut u8,
 ) where
-    S::Compute: WeightedCompute,
+    S::Compute: WeightedCompute + StraightLineCompute,
 {
-    let kernels = S::Compute::interpreter(call.isa);
+    let kernels = call.program.kernels::<S::Compute>(call.isa);
     let ones = [S::Compute::from_f64(1.0); TILE];
     let mut dot = [S::Compute::default(); TILE];
     let [left, right, out] = call.program.sizes();

@@ -2,13 +2,16 @@
 
 use cliffnet_plan::Plan;
 
-use crate::weighted::WeightedTerms;
+use crate::isa::Isa;
+use crate::straight_line::StraightLineCompute;
+use crate::weighted::{WeightedCompute, WeightedKernels, WeightedTerms};
 
 /// A weighted plan compiled for the CPU.
 #[derive(Clone, Debug)]
 pub struct WeightedProgram {
     sizes: [usize; 3],
     paths: usize,
+    content_hash: u128,
     terms: WeightedTerms,
 }
 
@@ -19,7 +22,12 @@ impl WeightedProgram {
             return None;
         }
         let sizes = [plan.left_size(), plan.right_size(), plan.out_size()];
-        Some(Self { sizes, paths: plan.path_count(), terms: WeightedTerms::new(plan) })
+        Some(Self {
+            sizes,
+            paths: plan.path_count(),
+            content_hash: plan.content_hash(),
+            terms: WeightedTerms::new(plan),
+        })
     }
 
     /// Blades of the left operand, the right operand and the output.
@@ -39,5 +47,13 @@ impl WeightedProgram {
 
     pub(crate) fn terms(&self) -> &WeightedTerms {
         &self.terms
+    }
+
+    /// The kernels that run the program: straight-line code where there is some for the plan.
+    pub(crate) fn kernels<T>(&self, isa: Isa) -> WeightedKernels<T>
+    where
+        T: WeightedCompute + StraightLineCompute,
+    {
+        T::straight_line(self.content_hash, isa).unwrap_or_else(|| T::interpreter(isa))
     }
 }
