@@ -13,8 +13,11 @@
 //! over memory: see [`Operation`]. Lanes never mix, so results do not depend on how tiles are spread over threads.
 
 mod activation;
+mod class_table;
 mod dtype;
 mod execute;
+mod gated_execute;
+mod gated_lanes;
 mod geometry;
 mod isa;
 mod kernel;
@@ -38,8 +41,10 @@ mod weighted_execute;
 mod weighted_program;
 
 pub use activation::Activation;
+pub use class_table::ClassTable;
 pub use dtype::DType;
 pub use execute::{Operand, execute, tile_lanes};
+pub use gated_execute::{Surroundings, execute_gated, execute_gated_backward, group_rows};
 pub use geometry::{Axis, Geometry};
 pub use isa::{Isa, IsaError, selected_isa};
 pub use operation::{Operation, OperationError, Step};

@@ -32,8 +32,16 @@ pub(crate) struct Tile<T, const N: usize> {
     pub(crate) planes: [PlanesMut<T>; N],
 }
 
+/// Offsets of the lanes of a tile, where they follow no pattern.
+pub(crate) type OffsetTable<const TILE: usize, const N: usize> = Option<[[i64; TILE]; N]>;
+
 impl<const N: usize> Operands<'_, N> {
-    /// Calls `body` on each tile of `lanes`, with `spare` elements of memory for its own use.
+    /// Elements of the buffer that a tile may need.
+    pub(crate) fn buffer_elements(&self, tile: usize) -> usize {
+        self.sizes.iter().sum::<usize>() * tile
+    }
+
+    /// Calls `body` on each tile of `lanes`.
     ///
     /// # Safety
     /// As [`crate::execute::execute`], with elements of type `S`. `TILE` is `S::Compute::TILE`; `body` writes all lanes of
@@ -42,46 +50,79 @@ impl<const N: usize> Operands<'_, N> {
         &self,
         isa: Isa,
         lanes: Range<i64>,
-        spare: usize,
-        mut body: impl FnMut(&Tile<S::Compute, N>, *mut S::Compute),
+        mut body: impl FnMut(&Tile<S::Compute, N>),
     ) {
-        const { assert!(TILE == S::Compute::TILE) };
-        let elements = self.sizes.iter().sum::<usize>() * TILE + spare;
-        with_scratch(elements * size_of::<S::Compute>(), |scratch| {
-            let scratch = scratch.cast::<S::Compute>();
-            let mut table: Option<[[i64; TILE]; N]> = None;
+        with_scratch(self.buffer_elements(TILE) * size_of::<S::Compute>(), |scratch| {
+            let mut table: OffsetTable<TILE, N> = None;
             let mut first = lanes.start;
             while first < lanes.end {
                 let count = (lanes.end - first).min(TILE as i64) as usize;
-                let offsets = self.geometry.offsets(first, count, &mut table);
-                // SAFETY: scratch holds `sizes` planes of a tile each, one operand after the other, then the spare
-                // elements; tensor addresses are covered by the contract of execute.
+                // SAFETY: scratch is large enough for a tile, the rest is passed on from the caller.
                 unsafe {
-                    let mut free = scratch.add(spare);
-                    let planes = std::array::from_fn(|index| {
-                        let buffer = free;
-                        free = free.add(self.sizes[index] * TILE);
-                        self.bring::<S, TILE>(isa, index, offsets[index], count, buffer)
-                    });
-                    body(&Tile { first, count, planes }, scratch);
-                    for index in self.inputs..N {
-                        let Operand { data, blade_stride } = self.memory[index];
-                        if self.in_place::<S>(index, offsets[index], count).is_none() {
-                            let (source, shape) = (planes[index].start, [count, self.sizes[index], TILE]);
-                            unpack::<S>(isa, source, shape, data.cast::<S>(), blade_stride, offsets[index]);
-                        }
-                    }
+                    let tile = self.bring::<S, TILE>(isa, first, count, &mut table, scratch.cast());
+                    body(&tile);
+                    self.send::<S, TILE>(isa, &tile, &mut table);
                 }
                 first += count as i64;
             }
         });
     }
 
+    /// Brings the inputs of a tile to planes: in their tensors, or copied to `buffer`; outputs get room in the same way.
+    ///
+    /// # Safety
+    /// As [`Self::for_each_tile`]; `buffer` holds [`Self::buffer_elements`].
+    pub(crate) unsafe fn bring<S: Storage, const TILE: usize>(
+        &self,
+        isa: Isa,
+        first: i64,
+        count: usize,
+        table: &mut OffsetTable<TILE, N>,
+        buffer: *mut S::Compute,
+    ) -> Tile<S::Compute, N> {
+        const { assert!(TILE == S::Compute::TILE) };
+        let offsets = self.geometry.offsets(first, count, table);
+        let mut free = buffer;
+        let planes = std::array::from_fn(|index| {
+            let buffer = free;
+            // SAFETY: the buffer holds the planes of all operands; the rest is passed on from the caller.
+            unsafe {
+                free = free.add(self.sizes[index] * TILE);
+                self.planes::<S, TILE>(isa, index, offsets[index], count, buffer)
+            }
+        });
+        Tile { first, count, planes }
+    }
+
+    /// Writes the outputs of a tile that are not in their tensors yet.
+    ///
+    /// # Safety
+    /// As [`Self::for_each_tile`]; the tile was made by [`Self::bring`].
+    pub(crate) unsafe fn send<S: Storage, const TILE: usize>(
+        &self,
+        isa: Isa,
+        tile: &Tile<S::Compute, N>,
+        table: &mut OffsetTable<TILE, N>,
+    ) {
+        let offsets = self.geometry.offsets(tile.first, tile.count, table);
+        for index in self.inputs..N {
+            if self.in_place::<S>(index, offsets[index], tile.count).is_none() {
+                let Operand { data, blade_stride } = self.memory[index];
+                let shape = [tile.count, self.sizes[index], TILE];
+                // SAFETY: passed on from the caller.
+                unsafe {
+                    let source = tile.planes[index].start;
+                    unpack::<S>(isa, source, shape, data.cast::<S>(), blade_stride, offsets[index]);
+                }
+            }
+        }
+    }
+
     /// The planes of an operand: in the tensor, or in `buffer`.
     ///
     /// # Safety
     /// As [`Self::for_each_tile`]; `buffer` has room for the planes of a tile.
-    unsafe fn bring<S: Storage, const TILE: usize>(
+    unsafe fn planes<S: Storage, const TILE: usize>(
         &self,
         isa: Isa,
         index: usize,

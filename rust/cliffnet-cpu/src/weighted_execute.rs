@@ -7,15 +7,14 @@ use crate::execute::Operand;
 use crate::geometry::Geometry;
 use crate::isa::Isa;
 use crate::kernel::Compute;
-use crate::straight_line::StraightLineCompute;
 use crate::tile::Operands;
 use crate::weight_panel::Weights;
-use crate::weighted::{WeightedCompute, WeightedGradients, WeightedProduct};
-use crate::weighted_program::WeightedProgram;
+use crate::weighted::{WeightedGradients, WeightedProduct};
+use crate::weighted_program::{ProductCompute, WeightedProgram};
 
 /// Rows of channels whose weight gradients are added up before they go into a sum of such sums: rounding errors grow with
 /// the number of addends.
-const ROWS_AT_ONCE: i64 = 64;
+pub(crate) const ROWS_AT_ONCE: i64 = 64;
 
 /// Calls a generic function for the element type that `dtype` names.
 macro_rules! by_dtype {
@@ -28,6 +27,7 @@ macro_rules! by_dtype {
         }
     };
 }
+pub(crate) use by_dtype;
 
 /// What the weighted products of a call share.
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ unsafe fn multiply<S: Storage, const TILE: usize>(
     operands: [Operand; 3],
     lanes: Range<i64>,
 ) where
-    S::Compute: WeightedCompute + StraightLineCompute,
+    S::Compute: ProductCompute,
 {
     let kernels = call.program.kernels::<S::Compute>(call.isa);
     let ones = [S::Compute::from_f64(1.0); TILE];
@@ -70,7 +70,7 @@ unsafe fn multiply<S: Storage, const TILE: usize>(
         Operands { geometry, memory: operands, sizes: call.program.sizes(), inputs: 2, is_reread: kernels.is_reread };
     // SAFETY: the contract is passed on; planes are valid for whole vectors of lanes, at most a tile.
     unsafe {
-        tiles.for_each_tile::<S, TILE>(call.isa, lanes, 0, |tile, _| {
+        tiles.for_each_tile::<S, TILE>(call.isa, lanes, |tile| {
             let [left, right, out] = tile.planes;
             let product = WeightedProduct {
                 left: left.read(),
@@ -117,7 +117,7 @@ unsafe fn differentiate<S: Storage, const TILE: usize>(
     lanes: Range<i64>,
     partial: *mut u8,
 ) where
-    S::Compute: WeightedCompute + StraightLineCompute,
+    S::Compute: ProductCompute,
 {
     let kernels = call.program.kernels::<S::Compute>(call.isa);
     let ones = [S::Compute::from_f64(1.0); TILE];
@@ -138,7 +138,7 @@ unsafe fn differentiate<S: Storage, const TILE: usize>(
         let mut first = lanes.start;
         while first < lanes.end {
             let last = (first + step).min(lanes.end);
-            tiles.for_each_tile::<S, TILE>(call.isa, first..last, 0, |tile, _| {
+            tiles.for_each_tile::<S, TILE>(call.isa, first..last, |tile| {
                 let [cotangent, left, right, by_left, by_right] = tile.planes;
                 let gradients = WeightedGradients {
                     cotangent: cotangent.read(),

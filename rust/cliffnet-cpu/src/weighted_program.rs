@@ -4,7 +4,13 @@ use cliffnet_plan::Plan;
 
 use crate::isa::Isa;
 use crate::straight_line::StraightLineCompute;
+use crate::vectorize::Vectorize;
 use crate::weighted::{WeightedCompute, WeightedKernels, WeightedTerms};
+
+/// A type that weighted products and what surrounds them are computed in.
+pub(crate) trait ProductCompute: WeightedCompute + StraightLineCompute + Vectorize + Into<f64> {}
+
+impl<T: WeightedCompute + StraightLineCompute + Vectorize + Into<f64>> ProductCompute for T {}
 
 /// A weighted plan compiled for the CPU.
 #[derive(Clone, Debug)]
@@ -50,10 +56,7 @@ impl WeightedProgram {
     }
 
     /// The kernels that run the program: straight-line code where there is some for the plan.
-    pub(crate) fn kernels<T>(&self, isa: Isa) -> WeightedKernels<T>
-    where
-        T: WeightedCompute + StraightLineCompute,
-    {
+    pub(crate) fn kernels<T: ProductCompute>(&self, isa: Isa) -> WeightedKernels<T> {
         T::straight_line(self.content_hash, isa).unwrap_or_else(|| T::interpreter(isa))
     }
 }
