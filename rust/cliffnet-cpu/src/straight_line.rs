@@ -156,7 +156,7 @@ macro_rules! compiler {
                     unsafe { P::backward::<V>(vectors, planes) }
                 }
 
-                WeightedKernels { lanes: V::WIDTH, forward: forward::<P, V>, backward: backward::<P, V> }
+                WeightedKernels { lanes: V::WIDTH, is_reread: false, forward: forward::<P, V>, backward: backward::<P, V> }
             }
         }
     };

@@ -20,6 +20,8 @@ use crate::terms::{Pair, Terms};
 pub(crate) struct WeightedKernels<T> {
     /// Lanes of a vector.
     pub(crate) lanes: usize,
+    /// Whether the kernels read elements of the operands more than once.
+    pub(crate) is_reread: bool,
     /// The product.
     pub(crate) forward: ForwardKernel<T>,
     /// The gradients by both operands and the weights.
@@ -344,6 +346,7 @@ macro_rules! weighted_compute {
                     ($vector:ty, $forward_kernel:ident, $backward_kernel:ident) => {
                         WeightedKernels {
                             lanes: <$vector as Lanes>::WIDTH,
+                            is_reread: true,
                             forward: $forward_kernel::<$vector>,
                             backward: $backward_kernel::<$vector>,
                         }

@@ -5,9 +5,11 @@
 mod bilinear;
 mod direct;
 mod failure;
+mod operands;
 mod operator;
 mod plans;
 mod shape;
+mod steerable;
 mod tables;
 mod tensor;
 mod torch_abi;
