@@ -7,9 +7,7 @@ use crate::form::{Form, LEFT, OUT, Path, RIGHT, WeightGradient};
 /// comes from sums that one of them needs anyway, where that is cheaper.
 pub(crate) fn backward(form: &Form) -> String {
     let mut body = Body::default();
-    for slot in [OUT, LEFT, RIGHT] {
-        body.load_blades(slot, form.sizes[slot]);
-    }
+    body.load_operands(form, &[OUT, LEFT, RIGHT]);
     body.line("let scale = V::load(planes.scale.add(lane));");
     for (slot, target) in [(LEFT, "by_left"), (RIGHT, "by_right")] {
         let result = |blade: usize| format!("{target}_{blade}");
@@ -21,7 +19,7 @@ pub(crate) fn backward(form: &Form) -> String {
                 if slot == LEFT {
                     body.add("dot", [&value(slot, blade), &result(blade)], false);
                 }
-                body.line(&format!("store(planes.{target}, {blade}, lane, {}.multiply(scale));", result(blade)));
+                body.store_result(target, blade, &result(blade));
             }
         }
     }

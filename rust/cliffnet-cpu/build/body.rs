@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
-use crate::form::{Path, Product, Weighted, others};
+use crate::form::{Form, Path, Product, Weighted, others};
 
 /// The names of the values of each slot.
 const NAMES: [&str; 3] = ["cotangent", "left", "right"];
+
+/// Planes that processors foresee the use of without being told.
+const FOLLOWED_PLANES: usize = 32;
 
 /// Statements, and which sums have begun.
 #[derive(Default)]
@@ -31,11 +34,20 @@ impl Body {
         self.text.push('\n');
     }
 
-    /// Loads all blades of a slot.
-    pub(crate) fn load_blades(&mut self, slot: usize, size: usize) {
-        for blade in 0..size {
-            self.line(&format!("let {}: V = load(planes.{}, {blade}, lane);", value(slot, blade), NAMES[slot]));
+    /// Loads all blades of slots.
+    pub(crate) fn load_operands(&mut self, form: &Form, slots: &[usize]) {
+        let planes: usize = slots.iter().map(|&slot| form.sizes[slot]).sum();
+        let load = if planes > FOLLOWED_PLANES { "load_and_fetch" } else { "load" };
+        for &slot in slots {
+            for blade in 0..form.sizes[slot] {
+                self.line(&format!("let {}: V = {load}(planes.{}, {blade}, lane);", value(slot, blade), NAMES[slot]));
+            }
         }
+    }
+
+    /// Writes a result times the scale.
+    pub(crate) fn store_result(&mut self, planes: &str, blade: usize, result: &str) {
+        self.line(&format!("store_and_fetch(planes.{planes}, {blade}, lane, {result}.multiply(scale));"));
     }
 
     /// Loads the weight of a path.

@@ -124,7 +124,16 @@ impl Form {
                 is_negative: term.coefficient < 0.0,
             });
         }
-        Ok(Self { paths, sizes: [plan.out_size(), plan.left_size(), plan.right_size()] })
+        let form = Self { paths, sizes: [plan.out_size(), plan.left_size(), plan.right_size()] };
+        for slot in [OUT, LEFT, RIGHT] {
+            let reached: usize = form.groups(slot).iter().map(|(blades, _)| blades.len()).sum();
+            if reached < form.sizes[slot] {
+                return Err(format!(
+                    "straight-line code writes only blades with terms, but some of slot {slot} have none"
+                ));
+            }
+        }
+        Ok(form)
     }
 
     /// The paths that reach each class of a slot, with the blades that they reach, in order of the first blade.

@@ -6,8 +6,7 @@ use crate::form::{Form, LEFT, OUT, RIGHT};
 /// `forward`: the results of one class of blades after the other, so that few sums are open at a time.
 pub(crate) fn forward(form: &Form) -> String {
     let mut body = Body::default();
-    body.load_blades(LEFT, form.sizes[LEFT]);
-    body.load_blades(RIGHT, form.sizes[RIGHT]);
+    body.load_operands(form, &[LEFT, RIGHT]);
     body.line("let scale = V::load(planes.scale.add(lane));");
     let result = |blade: usize| format!("out_{blade}");
     for (blades, paths) in form.groups(OUT) {
@@ -16,7 +15,7 @@ pub(crate) fn forward(form: &Form) -> String {
             body.add_path(path, OUT, path.cheapest(OUT), result, |_, _, _, _| ());
         }
         for blade in blades {
-            body.line(&format!("store(planes.out, {blade}, lane, {}.multiply(scale));", result(blade)));
+            body.store_result("out", blade, &result(blade));
         }
     }
     method("forward", "WeightedProduct", &body)

@@ -22,36 +22,40 @@ const SIGNATURES: [[usize; 3]; 4] = [[2, 0, 0], [3, 0, 0], [1, 3, 0], [3, 0, 1]]
 
 type Failure = Box<dyn std::error::Error>;
 
+#[expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
 fn main() -> Result<(), Failure> {
-    // the plans change with the crates that make them, on which cargo runs this again by itself
-    env::var("CARGO_MANIFEST_DIR").map(|folder| cargo_reruns_for(&format!("{folder}/build")))?;
-    let mut source = String::new();
-    let mut arms = String::new();
+    // cargo itself runs this again when the crates change that make the plans
+    println!("cargo::rerun-if-changed=build");
+    let mut items = Vec::new();
+    let mut arms = Vec::new();
     for signature in SIGNATURES {
         let [p, q, r] = signature;
-        let plan = product_by_grade(signature)?;
-        let form = Form::new(&plan)?;
-        let functions = forward::forward(&form) + "\n" + &backward::backward(&form);
-        source += &format!(
-            "/// The geometric product of Cl({p},{q},{r}) weighted by grade.\nstruct Product{p}{q}{r};\n\n\
-             impl StraightLine for Product{p}{q}{r} {{\n    const HASH: u128 = {:#034x};\n\n{functions}}}\n\n",
-            plan.content_hash(),
-        );
-        arms += &format!("        Product{p}{q}{r}::HASH => Some(C::kernels::<Product{p}{q}{r}>()),\n");
+        items.push(implementation(&format!("Product{p}{q}{r}"), signature)?);
+        arms.push(format!("        Product{p}{q}{r}::HASH => Some(C::kernels::<Product{p}{q}{r}>()),\n"));
     }
-    source += &format!(
+    items.push(format!(
         "/// The code of the plan with this content hash.\n\
          fn look_up<C: Compiler>(hash: u128) -> Option<WeightedKernels<C::Scalar>> {{\n    \
-         match hash {{\n{arms}        _ => None,\n    }}\n}}\n",
-    );
+         match hash {{\n{}        _ => None,\n    }}\n}}\n",
+        arms.concat(),
+    ));
     let path = PathBuf::from(env::var("OUT_DIR")?).join("straight_line.rs");
-    fs::write(path, source)?;
+    fs::write(path, items.join("\n"))?;
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
-fn cargo_reruns_for(path: &str) {
-    println!("cargo::rerun-if-changed={path}");
+/// The type of one product and its code.
+fn implementation(name: &str, signature: [usize; 3]) -> Result<String, Failure> {
+    let plan = product_by_grade(signature)?;
+    let form = Form::new(&plan)?;
+    let [p, q, r] = signature;
+    Ok(format!(
+        "/// The geometric product of Cl({p},{q},{r}) weighted by grade.\nstruct {name};\n\n\
+         impl StraightLine for {name} {{\n    const HASH: u128 = {:#034x};\n\n{}\n{}}}\n",
+        plan.content_hash(),
+        forward::forward(&form),
+        backward::backward(&form),
+    ))
 }
 
 fn product_by_grade([p, q, r]: [usize; 3]) -> Result<Plan, Failure> {

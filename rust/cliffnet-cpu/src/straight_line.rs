@@ -46,6 +46,24 @@ unsafe fn load<V: Lanes>(planes: Planes<V::Scalar>, blade: isize, lane: usize) -
     unsafe { V::load(planes.start.offset(blade * planes.stride).add(lane)) }
 }
 
+/// One vector of a plane, whose lanes in the tile after this one are fetched meanwhile.
+///
+/// # Safety
+/// As [`load`].
+#[inline(always)]
+unsafe fn load_and_fetch<V>(planes: Planes<V::Scalar>, blade: isize, lane: usize) -> V
+where
+    V: Lanes,
+    V::Scalar: Compute,
+{
+    // SAFETY: passed on from the caller.
+    unsafe {
+        let source = planes.start.offset(blade * planes.stride).add(lane);
+        fetch::<false, V::Scalar>(source);
+        V::load(source)
+    }
+}
+
 /// Writes one vector of a plane.
 ///
 /// # Safety
@@ -54,6 +72,46 @@ unsafe fn load<V: Lanes>(planes: Planes<V::Scalar>, blade: isize, lane: usize) -
 unsafe fn store<V: Lanes>(planes: PlanesMut<V::Scalar>, blade: isize, lane: usize, value: V) {
     // SAFETY: passed on from the caller.
     unsafe { value.store(planes.start.offset(blade * planes.stride).add(lane)) }
+}
+
+/// Writes one vector of a plane, whose lanes in the tile after this one are fetched meanwhile.
+///
+/// # Safety
+/// As [`load`], for writes.
+#[inline(always)]
+unsafe fn store_and_fetch<V>(planes: PlanesMut<V::Scalar>, blade: isize, lane: usize, value: V)
+where
+    V: Lanes,
+    V::Scalar: Compute,
+{
+    // SAFETY: passed on from the caller.
+    unsafe {
+        let target = planes.start.offset(blade * planes.stride).add(lane);
+        fetch::<true, V::Scalar>(target);
+        value.store(target);
+    }
+}
+
+/// Asks for the memory one tile after an address, to read or to write it; nothing happens where there is none.
+///
+/// A processor follows a limited number of planes by itself, and asks for memory to write only when a store waits for it.
+#[inline(always)]
+fn fetch<const WRITES: bool, T: Compute>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+        let next = address.wrapping_add(T::TILE).cast::<i8>();
+        // SAFETY: a prefetch has no effect but on time, whatever the address.
+        unsafe {
+            if WRITES {
+                _mm_prefetch::<_MM_HINT_ET0>(next);
+            } else {
+                _mm_prefetch::<_MM_HINT_T0>(next);
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
 
 /// An instruction set with its vectors.
