@@ -5,6 +5,7 @@
 mod bilinear;
 mod direct;
 mod failure;
+mod gated;
 mod operands;
 mod operator;
 mod plans;

@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::bilinear;
+use crate::gated;
 use crate::steerable;
 use crate::tensor::Tensor;
 use crate::torch_abi::{BoxedKernel, StableValue, TensorHandle, TorchFunctions, functions};
@@ -14,7 +15,6 @@ use crate::work::{Work, panic_message};
 pub(crate) enum Kind {
     Tensor,
     Integer,
-    #[expect(dead_code, reason = "for operators with real parameters")]
     Float,
 }
 
@@ -46,7 +46,6 @@ impl<'t> Arguments<'t> {
     }
 
     /// The real number at `index`.
-    #[expect(dead_code, reason = "for operators with real parameters")]
     pub(crate) fn float(&self, index: usize) -> Result<f64, String> {
         match self.0.get(index) {
             Some(Value::Float(value)) => Ok(*value),
@@ -151,6 +150,8 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &bilinear::DOUBLE_BACKWARD,
     &steerable::PRODUCT,
     &steerable::BACKWARD,
+    &gated::PRODUCT,
+    &gated::BACKWARD,
     &PROBE,
 ];
 
