@@ -8,6 +8,7 @@ mod failure;
 mod operator;
 mod plans;
 mod shape;
+mod surroundings;
 mod tables;
 mod tensor;
 mod torch_abi;
