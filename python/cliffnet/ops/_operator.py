@@ -34,6 +34,8 @@ _is_legacy_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_bat
 _dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
 _function_modes: Callable[[], int] = torch._C._len_torch_function_stack
 _is_compiling: Callable[[], bool] = torch.compiler.is_compiling
+_is_exporting: Callable[[], bool] = torch.compiler.is_exporting
+_below_autograd: Callable[[], Any] = torch._C._AutoDispatchBelowAutograd
 # true only in code that the compiler traces, and quicker to ask
 _is_traced: Callable[[], bool] = torch.compiler.is_dynamo_compiling
 _is_autocasting: Callable[[], bool] = torch._C._is_any_autocast_enabled
@@ -122,9 +124,13 @@ class Operator(ABC):
         name = f"cliffnet::{self.name}"
 
         def autograd(*arguments: Any) -> Result:
-            # graphs are traced through here: they hold kernels, which cost less per call
             if _grad_enabled() and any(tensor.requires_grad for tensor in arguments[: self.tensors]):
                 return self._record(*arguments)
+            if _is_exporting():
+                # an exported program may be differentiated after all
+                with _below_autograd():
+                    return self.raw(*arguments)
+            # compiled graphs are traced through here: they hold kernels, which cost less per call
             return self._kernel(*arguments)
 
         def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Result, Any]:
