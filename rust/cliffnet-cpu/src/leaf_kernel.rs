@@ -6,7 +6,7 @@ use crate::isa::Isa;
 use crate::kernel::{Compute, Planes, PlanesMut};
 use crate::labels::MAX_BLADES;
 use crate::lanes::{Lanes, Portable};
-use crate::leaf_program::{LeafProgram, Positions, Squares, is_term_negative};
+use crate::leaf_program::{LeafProgram, Positions, Squares, is_blade_negative, is_low_product_negative};
 
 /// Runs a program on a number of vectors of lanes of three sets of planes; with the flag, adds to the output.
 pub(crate) type LeafKernel<T> = unsafe fn(&LeafProgram, usize, Planes<T>, Planes<T>, PlanesMut<T>, bool);
@@ -87,47 +87,82 @@ impl<'a, V: Lanes> Source<'a, V> {
     }
 }
 
-/// Adds the product of two blocks.
+/// A block of an operand, each blade with the sign that the pair gives it.
 ///
 /// # Safety
-/// The instruction set of `V` is available; `left` and `right` at their `SIZE` distances are valid for a vector.
+/// The instruction set of `V` is available; `start` at `SIZE` distances is valid for a vector.
 #[inline(always)]
-unsafe fn add_block<V: Lanes, const SIZE: usize, const METRIC: usize, const SQUARES: usize, const KIND: usize>(
-    left: *const V::Scalar,
-    left_distances: *const isize,
-    right: *const V::Scalar,
-    right_distances: *const isize,
-    sums: &mut [V; SIZE],
-) {
+unsafe fn load_block<V, const SIZE: usize, const METRIC: usize>(
+    start: *const V::Scalar,
+    distances: *const isize,
+    has_squares: bool,
+    is_odd: bool,
+) -> [V; SIZE]
+where
+    V: Lanes,
+    V::Scalar: Compute,
+{
     // SAFETY: passed on from the caller.
     unsafe {
-        let y: [V; SIZE] = std::array::from_fn(|blade| V::load(right.offset(*right_distances.add(blade))));
-        macro_rules! term {
-            ($b:literal, $a:tt, $x:tt) => {
-                if $b < SIZE {
-                    let sum = &mut sums[($a ^ $b) % SIZE];
-                    let is_negative = const {
-                        let squares = [Squares::Neither, Squares::Left, Squares::Right][SQUARES];
-                        is_term_negative(METRIC, squares, KIND, $a, $b)
-                    };
-                    *sum = if is_negative {
-                        $x.subtract_product(y[$b % SIZE], *sum)
-                    } else {
-                        $x.add_product(y[$b % SIZE], *sum)
-                    };
-                }
-            };
+        let block: [V; SIZE] = std::array::from_fn(|blade| V::load(start.offset(*distances.add(blade))));
+        match (has_squares, is_odd) {
+            (false, false) => block,
+            (false, true) => negate::<V, SIZE, METRIC, false, true>(block),
+            (true, false) => negate::<V, SIZE, METRIC, true, false>(block),
+            (true, true) => negate::<V, SIZE, METRIC, true, true>(block),
         }
-        macro_rules! row {
-            ($a:literal, ) => {
-                if $a < SIZE {
-                    let x = V::load(left.offset(*left_distances.add($a)));
-                    for_each_blade!(term, $a, x);
-                }
-            };
-        }
-        for_each_blade!(row,);
     }
+}
+
+/// Changes the signs of a block in a pattern known at compile time.
+#[inline(always)]
+unsafe fn negate<V, const SIZE: usize, const METRIC: usize, const SQUARES: bool, const ODD: bool>(
+    mut block: [V; SIZE],
+) -> [V; SIZE]
+where
+    V: Lanes,
+    V::Scalar: Compute,
+{
+    for (blade, value) in block.iter_mut().enumerate() {
+        if is_blade_negative(METRIC, SQUARES, ODD, blade) {
+            // SAFETY: the caller guarantees the instruction set.
+            *value = unsafe { V::splat(V::Scalar::default()).subtract(*value) };
+        }
+    }
+    block
+}
+
+/// Adds the product of two blocks in the low table, times a sign and with odd blades of the right one changed in sign.
+///
+/// # Safety
+/// The instruction set of `V` is available.
+#[inline(always)]
+unsafe fn add_block<V, const SIZE: usize, const METRIC: usize, const NEGATIVE: bool, const ODD: bool>(
+    left: &[V; SIZE],
+    right: &[V; SIZE],
+    sums: &mut [V; SIZE],
+) where
+    V: Lanes,
+    V::Scalar: Compute,
+{
+    macro_rules! term {
+        ($b:literal, $a:tt) => {
+            if $a < SIZE && $b < SIZE {
+                let (x, y, sum) = (left[$a % SIZE], right[$b % SIZE], &mut sums[($a ^ $b) % SIZE]);
+                let is_negative = const {
+                    is_low_product_negative(METRIC, $a, $b) ^ NEGATIVE ^ is_blade_negative(METRIC, false, ODD, $b)
+                };
+                // SAFETY: the caller guarantees the instruction set.
+                *sum = unsafe { if is_negative { x.subtract_product(y, *sum) } else { x.add_product(y, *sum) } };
+            }
+        };
+    }
+    macro_rules! row {
+        ($a:literal, ) => {
+            for_each_blade!(term, $a);
+        };
+    }
+    for_each_blade!(row,);
 }
 
 /// All products of blocks.
@@ -136,7 +171,7 @@ unsafe fn add_block<V: Lanes, const SIZE: usize, const METRIC: usize, const SQUA
 /// The instruction set of `V` is available; the planes are valid for `vectors` vectors and as many blades as the program
 /// says.
 #[inline(always)]
-unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize, const SQUARES: usize>(
+unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize>(
     program: &LeafProgram,
     vectors: usize,
     left: Planes<V::Scalar>,
@@ -154,6 +189,8 @@ unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize, const SQUARES: u
     let left = Source::<V>::new(left, &program.left, left_distances);
     let right = Source::<V>::new(right, &program.right, right_distances);
     let out_distances = out_distances.fill(program.out.blades.iter().map(|&blade| blade as isize * out.stride));
+    let has_left_squares = program.squares == Squares::Left;
+    let has_right_squares = program.squares == Squares::Right;
     for vector in 0..vectors {
         let lane = vector * V::WIDTH;
         // SAFETY: the caller vouches for the planes; positions in pairs and rows are those of whole blocks.
@@ -173,15 +210,14 @@ unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize, const SQUARES: u
                 for pair in program.pairs.get_unchecked(range.start as usize..range.end as usize) {
                     let a = left.distances.add(usize::from(pair.left));
                     let b = right.distances.add(usize::from(pair.right));
-                    match pair.kind {
-                        0 => add_block::<V, SIZE, METRIC, SQUARES, 0>(x, a, y, b, &mut sums),
-                        1 => add_block::<V, SIZE, METRIC, SQUARES, 1>(x, a, y, b, &mut sums),
-                        2 => add_block::<V, SIZE, METRIC, SQUARES, 2>(x, a, y, b, &mut sums),
-                        3 => add_block::<V, SIZE, METRIC, SQUARES, 3>(x, a, y, b, &mut sums),
-                        4 => add_block::<V, SIZE, METRIC, SQUARES, 4>(x, a, y, b, &mut sums),
-                        5 => add_block::<V, SIZE, METRIC, SQUARES, 5>(x, a, y, b, &mut sums),
-                        6 => add_block::<V, SIZE, METRIC, SQUARES, 6>(x, a, y, b, &mut sums),
-                        _ => add_block::<V, SIZE, METRIC, SQUARES, 7>(x, a, y, b, &mut sums),
+                    let signs = pair.signs;
+                    let a = load_block::<V, SIZE, METRIC>(x, a, has_left_squares, signs.has_odd_left);
+                    let b = load_block::<V, SIZE, METRIC>(y, b, has_right_squares, false);
+                    match (signs.is_negative, signs.has_odd_right) {
+                        (false, false) => add_block::<V, SIZE, METRIC, false, false>(&a, &b, &mut sums),
+                        (false, true) => add_block::<V, SIZE, METRIC, false, true>(&a, &b, &mut sums),
+                        (true, false) => add_block::<V, SIZE, METRIC, true, false>(&a, &b, &mut sums),
+                        (true, true) => add_block::<V, SIZE, METRIC, true, true>(&a, &b, &mut sums),
                     }
                 }
                 flip(flips, &mut sums);
@@ -211,28 +247,19 @@ where
 /// The kernel of a program among those of one function.
 macro_rules! by_program {
     ($function:ident, $vector:ty, $program:expr) => {{
-        macro_rules! by_squares {
-            ($size:literal, $metric:literal) => {
-                match $program.squares {
-                    Squares::Neither => $function::<$vector, $size, $metric, 0>,
-                    Squares::Left => $function::<$vector, $size, $metric, 1>,
-                    Squares::Right => $function::<$vector, $size, $metric, 2>,
-                }
-            };
-        }
         match ($program.low, $program.metric) {
-            (2, 0) => by_squares!(4, 0),
-            (2, 1) => by_squares!(4, 1),
-            (2, 2) => by_squares!(4, 2),
-            (2, _) => by_squares!(4, 3),
-            (_, 0) => by_squares!(8, 0),
-            (_, 1) => by_squares!(8, 1),
-            (_, 2) => by_squares!(8, 2),
-            (_, 3) => by_squares!(8, 3),
-            (_, 4) => by_squares!(8, 4),
-            (_, 5) => by_squares!(8, 5),
-            (_, 6) => by_squares!(8, 6),
-            (_, _) => by_squares!(8, 7),
+            (2, 0) => $function::<$vector, 4, 0>,
+            (2, 1) => $function::<$vector, 4, 1>,
+            (2, 2) => $function::<$vector, 4, 2>,
+            (2, _) => $function::<$vector, 4, 3>,
+            (_, 0) => $function::<$vector, 8, 0>,
+            (_, 1) => $function::<$vector, 8, 1>,
+            (_, 2) => $function::<$vector, 8, 2>,
+            (_, 3) => $function::<$vector, 8, 3>,
+            (_, 4) => $function::<$vector, 8, 4>,
+            (_, 5) => $function::<$vector, 8, 5>,
+            (_, 6) => $function::<$vector, 8, 6>,
+            (_, _) => $function::<$vector, 8, 7>,
         }
     }};
 }
@@ -241,7 +268,7 @@ macro_rules! by_program {
 macro_rules! compiled {
     ($name:ident, $features:literal) => {
         #[target_feature(enable = $features)]
-        unsafe fn $name<V, const SIZE: usize, const METRIC: usize, const SQUARES: usize>(
+        unsafe fn $name<V, const SIZE: usize, const METRIC: usize>(
             program: &LeafProgram,
             vectors: usize,
             left: Planes<V::Scalar>,
@@ -253,7 +280,7 @@ macro_rules! compiled {
             V::Scalar: Compute,
         {
             // SAFETY: the contract is that of run_blocks, passed on.
-            unsafe { run_blocks::<V, SIZE, METRIC, SQUARES>(program, vectors, left, right, out, adds) }
+            unsafe { run_blocks::<V, SIZE, METRIC>(program, vectors, left, right, out, adds) }
         }
     };
 }

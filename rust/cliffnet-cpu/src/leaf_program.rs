@@ -29,15 +29,9 @@ pub(crate) const fn is_low_product_negative(metric: usize, left: usize, right: u
     (swaps + (left & right & metric).count_ones()) % 2 == 1
 }
 
-/// Sign of a term within a pair of blocks, true for minus.
-pub(crate) const fn is_term_negative(metric: usize, squares: Squares, kind: usize, left: usize, right: usize) -> bool {
-    let square = match squares {
-        Squares::Neither => false,
-        Squares::Left => is_low_product_negative(metric, left, left),
-        Squares::Right => is_low_product_negative(metric, right, right),
-    };
-    let parities = (left.count_ones() as usize & kind >> 1) ^ (right.count_ones() as usize & kind >> 2);
-    is_low_product_negative(metric, left, right) ^ square ^ (kind & 1 == 1) ^ (parities & 1 == 1)
+/// Sign that the operands of a pair of blocks bring to a term, true for minus.
+pub(crate) const fn is_blade_negative(metric: usize, has_squares: bool, is_odd: bool, blade: usize) -> bool {
+    (has_squares && is_low_product_negative(metric, blade, blade)) ^ (is_odd && blade.count_ones() % 2 == 1)
 }
 
 /// A product of two blocks, by the positions of their first blades.
@@ -45,8 +39,17 @@ pub(crate) const fn is_term_negative(metric: usize, squares: Squares, kind: usiz
 pub(crate) struct BlockPair {
     pub(crate) left: u16,
     pub(crate) right: u16,
-    /// Bit 0: subtracted; bits 1 and 2: odd blades of the left and the right block change sign.
-    pub(crate) kind: u16,
+    pub(crate) signs: PairSigns,
+}
+
+/// How the terms of a pair of blocks differ in sign from the low table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PairSigns {
+    pub(crate) is_negative: bool,
+    /// Odd blades of the left block change sign.
+    pub(crate) has_odd_left: bool,
+    /// Odd blades of the right block change sign.
+    pub(crate) has_odd_right: bool,
 }
 
 /// The blades of an operand by position, block after block.
@@ -107,19 +110,23 @@ impl LeafProgram {
         }
         let signs = Signs { labels, split, metric, blocks: [&out, &left, &right], pairs: &pairs };
         let solved = [Squares::Neither, Squares::Left, Squares::Right].map(|squares| signs.solve(squares));
-        let Solution { squares, flips: [out_flips, left_flips, right_flips], kinds } =
+        let Solution { squares, flips: [out_flips, left_flips, right_flips], pairs: pair_signs } =
             solved.into_iter().flatten().min_by_key(Solution::flip_count)?;
         let rows = (0..out.highs.len()).map(|row| {
             let position = |row: usize| pairs.partition_point(|pair| pair[0] < row) as u32;
             position(row)..position(row + 1)
         });
-        let pair = |(&[_, a, b], kind): (&[usize; 3], u16)| BlockPair { left: (a << low) as u16, right: (b << low) as u16, kind };
+        let pair = |(&[_, a, b], signs): (&[usize; 3], PairSigns)| BlockPair {
+            left: (a << low) as u16,
+            right: (b << low) as u16,
+            signs,
+        };
         Some(Self {
             low,
             metric,
             squares,
             rows: rows.collect(),
-            pairs: pairs.iter().zip(kinds).map(pair).collect(),
+            pairs: pairs.iter().zip(pair_signs).map(pair).collect(),
             left: Positions { blades: left.blades, flips: left_flips },
             right: Positions { blades: right.blades, flips: right_flips },
             out: Positions { blades: out.blades, flips: out_flips },
@@ -272,8 +279,7 @@ struct Solution {
     squares: Squares,
     /// Of the output, the left and the right operand, by position; empty where none is changed.
     flips: [Vec<bool>; 3],
-    /// By pair.
-    kinds: Vec<u16>,
+    pairs: Vec<PairSigns>,
 }
 
 impl Solution {
@@ -287,10 +293,10 @@ impl Signs<'_> {
         let size = 1 << self.split.low.len();
         let [out, left, right] = self.blocks.map(|blocks| blocks.blades.len());
         let starts = [0, out, out + left];
-        let first_kind = out + left + right;
-        let mut equations = Equations::new(first_kind + 3 * self.pairs.len());
+        let first_pair = out + left + right;
+        let mut equations = Equations::new(first_pair + 3 * self.pairs.len());
         for (pair, &[c, a, b]) in self.pairs.iter().enumerate() {
-            let kind = first_kind + 3 * pair;
+            let signs = first_pair + 3 * pair;
             let [_, left, right] = self.blocks;
             for low in 0..size {
                 for other in 0..size {
@@ -301,10 +307,12 @@ impl Signs<'_> {
                         starts[1] + a * size + low,
                         starts[2] + b * size + other,
                     ];
-                    let odd = [(true, kind), (low.count_ones() % 2 == 1, kind + 1), (other.count_ones() % 2 == 1, kind + 2)];
-                    let kinds = odd.into_iter().filter(|(is_odd, _)| *is_odd).map(|(_, unknown)| unknown);
-                    let expected = is_term_negative(self.metric, squares, 0, low, other);
-                    if !equations.add(planes.into_iter().chain(kinds), sign ^ expected) {
+                    let odd = [(low, signs + 1), (other, signs + 2)].into_iter();
+                    let signs = odd.filter(|(blade, _)| blade.count_ones() % 2 == 1).map(|(_, unknown)| unknown);
+                    let expected = is_low_product_negative(self.metric, low, other)
+                        ^ is_blade_negative(self.metric, squares == Squares::Left, false, low)
+                        ^ is_blade_negative(self.metric, squares == Squares::Right, false, other);
+                    if !equations.add(planes.into_iter().chain([first_pair + 3 * pair]).chain(signs), sign ^ expected) {
                         return None;
                     }
                 }
@@ -315,7 +323,11 @@ impl Signs<'_> {
             let flips: Vec<bool> = (0..blades).map(|blade| equations.value(starts[operand] + blade)).collect();
             if flips.contains(&true) { flips } else { Vec::new() }
         });
-        let kind = |pair: usize| (0..3).map(|bit| u16::from(equations.value(first_kind + 3 * pair + bit)) << bit).sum();
-        Some(Solution { squares, flips, kinds: (0..self.pairs.len()).map(kind).collect() })
+        let pairs = (0..self.pairs.len()).map(|pair| first_pair + 3 * pair).map(|signs| PairSigns {
+            is_negative: equations.value(signs),
+            has_odd_left: equations.value(signs + 1),
+            has_odd_right: equations.value(signs + 2),
+        });
+        Some(Solution { squares, flips, pairs: pairs.collect() })
     }
 }
