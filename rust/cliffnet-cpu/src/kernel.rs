@@ -2,6 +2,8 @@
 
 use crate::isa::Isa;
 use crate::lanes::{Lanes, Portable};
+use crate::leaf_kernel::{LeafKernel, double_leaf, single_leaf};
+use crate::leaf_program::LeafProgram;
 use crate::matrix_kernel::{MatrixKernels, double_kernels, single_kernels};
 use crate::matrix_program::Words;
 use crate::terms::Terms;
@@ -38,6 +40,9 @@ pub(crate) trait Compute: Copy + Default + std::ops::AddAssign + 'static {
 
     /// The kernel for `lanes <= TILE` lanes. It touches whole vectors, at most `TILE` lanes.
     fn term_kernel(isa: Isa, lanes: usize) -> TermKernel<Self>;
+
+    /// The kernel of a program of blocks and the lanes of one of its vectors.
+    fn leaf_kernel(isa: Isa, program: &LeafProgram) -> (LeafKernel<Self>, usize);
 
     /// The stages of the matrix route.
     fn matrix_kernels(isa: Isa) -> MatrixKernels<Self>;
@@ -145,7 +150,7 @@ compiled!(terms_avx2, "avx2,fma");
 compiled!(terms_neon, "neon");
 
 macro_rules! compute {
-    ($scalar:ty, $tile:literal, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident, $kernels:ident, $factors:ident) => {
+    ($scalar:ty, $tile:literal, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident, $leaf:ident, $kernels:ident, $factors:ident) => {
         impl Compute for $scalar {
             const TILE: usize = $tile;
 
@@ -159,6 +164,10 @@ macro_rules! compute {
                     Isa::Neon => by_count!(terms_neon, std::arch::aarch64::$neon, lanes),
                     _ => by_count!(run_terms, Portable<$scalar, $portable>, lanes),
                 }
+            }
+
+            fn leaf_kernel(isa: Isa, program: &LeafProgram) -> (LeafKernel<Self>, usize) {
+                $leaf(isa, program)
             }
 
             fn matrix_kernels(isa: Isa) -> MatrixKernels<Self> {
@@ -176,5 +185,5 @@ macro_rules! compute {
     };
 }
 
-compute!(f32, 64, 4, __m256, __m512, float32x4_t, single_kernels, single);
-compute!(f64, 32, 2, __m256d, __m512d, float64x2_t, double_kernels, double);
+compute!(f32, 64, 4, __m256, __m512, float32x4_t, single_leaf, single_kernels, single);
+compute!(f64, 32, 2, __m256d, __m512d, float64x2_t, double_leaf, double_kernels, double);

@@ -12,12 +12,16 @@
 //! time, where that is quicker. Several products of the same operands, such as both gradients of a product, share one pass
 //! over memory: see [`Operation`]. Lanes never mix, so results do not depend on how tiles are spread over threads.
 
+mod binary;
 mod dtype;
 mod execute;
 mod geometry;
 mod isa;
 mod kernel;
+mod labels;
 mod lanes;
+mod leaf_kernel;
+mod leaf_program;
 mod matrix_kernel;
 mod matrix_program;
 mod operation;
