@@ -6,13 +6,25 @@ use crate::leaf_kernel::{LeafKernel, double_leaf, single_leaf};
 use crate::leaf_program::LeafProgram;
 use crate::matrix_kernel::{MatrixKernels, double_kernels, single_kernels};
 use crate::matrix_program::Words;
-use crate::terms::Terms;
+use crate::terms::{Row, Terms};
 
 /// Blade planes to read: blade `b` of lane `l` is at `start + b * stride + l`.
 #[derive(Clone, Copy)]
 pub(crate) struct Planes<T> {
     pub(crate) start: *const T,
     pub(crate) stride: isize,
+}
+
+impl<T> Planes<T> {
+    /// The same planes from a later lane on.
+    ///
+    /// # Safety
+    /// The planes hold more lanes than are skipped.
+    #[inline(always)]
+    pub(crate) unsafe fn skip(self, lanes: usize) -> Self {
+        // SAFETY: passed on from the caller.
+        Self { start: unsafe { self.start.add(lanes) }, stride: self.stride }
+    }
 }
 
 /// Blade planes to write: blade `b` of lane `l` is at `start + b * stride + l`.
@@ -27,6 +39,16 @@ impl<T> PlanesMut<T> {
     #[inline(always)]
     pub(crate) fn read(self) -> Planes<T> {
         Planes { start: self.start, stride: self.stride }
+    }
+
+    /// The same planes from a later lane on.
+    ///
+    /// # Safety
+    /// The planes hold more lanes than are skipped.
+    #[inline(always)]
+    pub(crate) unsafe fn skip(self, lanes: usize) -> Self {
+        // SAFETY: passed on from the caller.
+        Self { start: unsafe { self.start.add(lanes) }, stride: self.stride }
     }
 }
 
@@ -54,6 +76,49 @@ pub(crate) trait Compute: Copy + Default + std::ops::AddAssign + 'static {
     fn from_f64(value: f64) -> Self;
 }
 
+/// Adds the terms of one row to `COUNT` vectors of sums.
+///
+/// # Safety
+/// As [`run_terms`], for the left and right planes.
+#[inline(always)]
+pub(crate) unsafe fn add_row<V, const COUNT: usize>(
+    terms: &Terms,
+    row: &Row,
+    left: Planes<V::Scalar>,
+    right: Planes<V::Scalar>,
+    sums: &mut [V; COUNT],
+) where
+    V: Lanes,
+    V::Scalar: Compute,
+{
+    // SAFETY: blade indices of terms are below the operand sizes, and the caller vouches for the planes.
+    unsafe {
+        for pair in terms.pairs(&row.plus) {
+            let a = left.start.offset(pair.left as isize * left.stride);
+            let b = right.start.offset(pair.right as isize * right.stride);
+            for (index, sum) in sums.iter_mut().enumerate() {
+                *sum = V::load(a.add(index * V::WIDTH)).add_product(V::load(b.add(index * V::WIDTH)), *sum);
+            }
+        }
+        for pair in terms.pairs(&row.minus) {
+            let a = left.start.offset(pair.left as isize * left.stride);
+            let b = right.start.offset(pair.right as isize * right.stride);
+            for (index, sum) in sums.iter_mut().enumerate() {
+                *sum = V::load(a.add(index * V::WIDTH)).subtract_product(V::load(b.add(index * V::WIDTH)), *sum);
+            }
+        }
+        for (pair, coefficient) in terms.pairs(&row.scaled).iter().zip(terms.coefficients(&row.scaled)) {
+            let a = left.start.offset(pair.left as isize * left.stride);
+            let b = right.start.offset(pair.right as isize * right.stride);
+            let scale = V::splat(V::Scalar::from_f64(*coefficient));
+            for (index, sum) in sums.iter_mut().enumerate() {
+                let scaled = scale.multiply(V::load(a.add(index * V::WIDTH)));
+                *sum = scaled.add_product(V::load(b.add(index * V::WIDTH)), *sum);
+            }
+        }
+    }
+}
+
 /// Runs the terms on `COUNT` vectors of lanes.
 ///
 /// # Safety
@@ -79,29 +144,7 @@ unsafe fn run_terms<V, const COUNT: usize>(
                     *sum = V::load(target.add(index * V::WIDTH));
                 }
             }
-            for pair in terms.pairs(&row.plus) {
-                let a = left.start.offset(pair.left as isize * left.stride);
-                let b = right.start.offset(pair.right as isize * right.stride);
-                for (index, sum) in sums.iter_mut().enumerate() {
-                    *sum = V::load(a.add(index * V::WIDTH)).add_product(V::load(b.add(index * V::WIDTH)), *sum);
-                }
-            }
-            for pair in terms.pairs(&row.minus) {
-                let a = left.start.offset(pair.left as isize * left.stride);
-                let b = right.start.offset(pair.right as isize * right.stride);
-                for (index, sum) in sums.iter_mut().enumerate() {
-                    *sum = V::load(a.add(index * V::WIDTH)).subtract_product(V::load(b.add(index * V::WIDTH)), *sum);
-                }
-            }
-            for (pair, coefficient) in terms.pairs(&row.scaled).iter().zip(terms.coefficients(&row.scaled)) {
-                let a = left.start.offset(pair.left as isize * left.stride);
-                let b = right.start.offset(pair.right as isize * right.stride);
-                let scale = V::splat(V::Scalar::from_f64(*coefficient));
-                for (index, sum) in sums.iter_mut().enumerate() {
-                    let scaled = scale.multiply(V::load(a.add(index * V::WIDTH)));
-                    *sum = scaled.add_product(V::load(b.add(index * V::WIDTH)), *sum);
-                }
-            }
+            add_row(terms, row, left, right, &mut sums);
             for (index, sum) in sums.into_iter().enumerate() {
                 sum.store(target.add(index * V::WIDTH));
             }

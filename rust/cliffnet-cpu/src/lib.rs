@@ -12,9 +12,13 @@
 //! time, where that is quicker. Several products of the same operands, such as both gradients of a product, share one pass
 //! over memory: see [`Operation`]. Lanes never mix, so results do not depend on how tiles are spread over threads.
 
+mod activation;
 mod binary;
+mod class_table;
 mod dtype;
 mod execute;
+mod gated_execute;
+mod gated_lanes;
 mod geometry;
 mod isa;
 mod kernel;
@@ -22,18 +26,33 @@ mod labels;
 mod lanes;
 mod leaf_kernel;
 mod leaf_program;
+mod math;
 mod matrix_kernel;
 mod matrix_program;
 mod operation;
 mod pack;
 mod program;
+mod real_lanes;
 mod scratch;
+mod straight_line;
 mod terms;
+mod tile;
 mod transform;
+mod vectorize;
+mod weight_panel;
+mod weighted;
+mod weighted_execute;
+mod weighted_program;
 
+pub use activation::Activation;
+pub use class_table::ClassTable;
 pub use dtype::DType;
 pub use execute::{Operand, execute, tile_lanes};
+pub use gated_execute::{Surroundings, execute_gated, execute_gated_backward, group_rows};
 pub use geometry::{Axis, Geometry};
 pub use isa::{Isa, IsaError, selected_isa};
 pub use operation::{Operation, OperationError, Step};
 pub use program::Program;
+pub use weight_panel::{WeightMatrix, Weights};
+pub use weighted_execute::{WeightedCall, add_partials, execute_weighted, execute_weighted_backward, partial_bytes};
+pub use weighted_program::WeightedProgram;

@@ -5,10 +5,12 @@
 mod bilinear;
 mod direct;
 mod failure;
+mod operands;
 mod operator;
 mod plans;
 mod shape;
 mod surroundings;
+mod steerable;
 mod tables;
 mod tensor;
 mod torch_abi;
