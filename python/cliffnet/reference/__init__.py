@@ -1,3 +1,5 @@
 """Readable pure-torch twins of the native operators: their oracle, and the fallback where no kernel exists."""
 
 from cliffnet.reference._bilinear import bilinear as bilinear
+from cliffnet.reference._linear import equivariant_linear as equivariant_linear
+from cliffnet.reference._linear import equivariant_linear_backward as equivariant_linear_backward

@@ -5,6 +5,7 @@
 mod bilinear;
 mod direct;
 mod failure;
+mod linear;
 mod operator;
 mod plans;
 mod shape;
@@ -51,6 +52,8 @@ fn register_operators(torch_cpu_path: &str, c10_path: &str) -> PyResult<()> {
 mod _rust {
     #[pymodule_export]
     use super::direct::{DirectOperator, direct_operator};
+    #[pymodule_export]
+    use super::linear::{intern_maps, interned_maps};
     #[pymodule_export]
     use super::plans::{
         inner_product_plan, plan_from_terms, plan_gradients, plan_matrices, plan_paths, plan_sizes, plan_terms,
