@@ -17,11 +17,17 @@ use crate::linear_program::LinearProgram;
 use crate::pack::{pack, unpack};
 use crate::scratch::with_scratch;
 
-/// Bytes that the planes of a tile may fill: part of a second-level cache.
-const TILE_BYTES: usize = 1 << 18;
+/// Bytes that the planes of a tile may fill, and one of them: part of a second-level and of a first-level cache.
+const TILE_BYTES: usize = 1 << 19;
+const PLANE_BYTES: usize = 12 << 10;
 
-/// Rows of a tile at least and at most.
-const ROWS: Range<usize> = 4..240;
+/// Rows of a tile at least, and those in which many tiles are cut for the sake of threads.
+const MIN_ROWS: usize = 4;
+const SPREAD_ROWS: usize = 48;
+const SPREAD_TILES: usize = 8;
+
+/// Rows of a tile are a multiple of this where there are more: whole blocks of every kernel.
+const ROW_BLOCK: usize = 12;
 
 /// Lanes packed at a time.
 const PACKED: usize = 64;
@@ -124,10 +130,12 @@ impl Linear {
     /// Maps between `channels` (input, output) for tensors of `rows` rows.
     pub fn new(program: Arc<LinearProgram>, dtype: DType, isa: Isa, channels: [usize; 2], rows: usize) -> Self {
         let size = if dtype == DType::F64 { 8 } else { 4 };
-        let row_bytes = (channels[0] + channels[1]) * program.blades() * size;
-        let tile = (TILE_BYTES / row_bytes.max(1)).clamp(ROWS.start, ROWS.end);
-        // whole blocks of every kernel where there is room for them
-        let tile = if tile >= 12 { tile / 12 * 12 } else { tile };
+        let channel_bytes = |channels: usize| (channels * size).max(1);
+        let fitting = (TILE_BYTES / (channel_bytes(channels[0] + channels[1]) * program.blades()))
+            .min(PLANE_BYTES / channel_bytes(channels[0].max(channels[1])))
+            .min(SPREAD_ROWS.max(rows / SPREAD_TILES))
+            .max(MIN_ROWS);
+        let tile = if fitting >= ROW_BLOCK { fitting / ROW_BLOCK * ROW_BLOCK } else { fitting };
         Self { program, dtype, isa, channels, rows, tile }
     }
 
@@ -345,26 +353,26 @@ impl Linear {
         let in_place = out.in_place::<S>(lane);
         let stride = self.plane(channels[1]);
         let planes = in_place.unwrap_or(PlanesMut { start: scratch, stride: stride as isize });
-        let blades = if direction == Direction::Forward { &self.program.forward } else { &self.program.transposed };
-        for (blade, sources) in blades.iter().enumerate() {
+        let targets = if direction == Direction::Forward { &self.program.forward } else { &self.program.transposed };
+        for target in targets {
             // SAFETY: the caller vouches for the operands; a tile has `rows` rows of these channels.
             unsafe {
                 (kernels.apply)(&Tile {
-                    sources,
+                    sources: &target.sources,
                     input,
                     panels,
                     panel_length: self.panel_length(direction),
                     channels,
                     rows,
-                    bias: bias.filter(|_| blade == self.program.scalar),
-                    out: planes.start.offset(blade as isize * planes.stride),
+                    bias: bias.filter(|_| target.blade == self.program.scalar),
+                    out: planes.start.offset(target.blade as isize * planes.stride),
                 });
             }
         }
         if in_place.is_none() {
             let Operand { data, blade_stride } = out.operand;
             out.pieces(lane, rows * channels[1], |offsets, done, lanes| {
-                let shape = [lanes, blades.len(), stride];
+                let shape = [lanes, targets.len(), stride];
                 // SAFETY: the planes of scratch were written above; the caller vouches for the output.
                 unsafe { unpack::<S>(self.isa, scratch.add(done), shape, data.cast::<S>(), blade_stride, offsets) };
             });

@@ -73,19 +73,21 @@ pub(crate) fn panel_offset(input: usize, out: usize, [inputs, outs]: [usize; 2],
     first * inputs + input * block_width + (out - first)
 }
 
-/// `ROWS` rows and `COUNT` vectors of output channels from channel `column` on.
+/// `ROWS` rows and `COUNT` vectors of output channels from channel `column` on; `DEPTH` input channels, or any number if
+/// that is zero.
 ///
 /// # Safety
 /// As [`apply`], with rows `row..row + ROWS`; `column` starts a block of `COUNT` vectors.
 #[inline(always)]
-unsafe fn apply_block<V: Tails, const ROWS: usize, const COUNT: usize>(
+unsafe fn apply_block<V: Tails, const ROWS: usize, const COUNT: usize, const DEPTH: usize>(
     tile: &Tile<'_, V::Scalar>,
     row: usize,
     column: usize,
 ) where
     V::Scalar: Default,
 {
-    let [depth, width] = tile.channels;
+    let width = tile.channels[1];
+    let depth = if DEPTH == 0 { tile.channels[0] } else { DEPTH };
     // lanes of the last vector that are channels
     let last = (width - column - (COUNT - 1) * V::WIDTH).min(V::WIDTH);
     // SAFETY: rows and channels stay below those of the tile, whose planes and panels the caller vouches for.
@@ -132,23 +134,25 @@ unsafe fn apply_block<V: Tails, const ROWS: usize, const COUNT: usize>(
 /// # Safety
 /// As [`apply`]; `column` starts a block of `COUNT` vectors.
 #[inline(always)]
-unsafe fn apply_column<V: Tails, const ROWS: usize, const COUNT: usize>(tile: &Tile<'_, V::Scalar>, column: usize)
-where
+unsafe fn apply_column<V: Tails, const ROWS: usize, const COUNT: usize, const DEPTH: usize>(
+    tile: &Tile<'_, V::Scalar>,
+    column: usize,
+) where
     V::Scalar: Default,
 {
     let mut row = 0;
     // SAFETY: passed on from the caller; the blocks cover each row once.
     unsafe {
         while row + ROWS <= tile.rows {
-            apply_block::<V, ROWS, COUNT>(tile, row, column);
+            apply_block::<V, ROWS, COUNT, DEPTH>(tile, row, column);
             row += ROWS;
         }
         while row + 4 <= tile.rows {
-            apply_block::<V, 4, COUNT>(tile, row, column);
+            apply_block::<V, 4, COUNT, 0>(tile, row, column);
             row += 4;
         }
         while row < tile.rows {
-            apply_block::<V, 1, COUNT>(tile, row, column);
+            apply_block::<V, 1, COUNT, 0>(tile, row, column);
             row += 1;
         }
     }
@@ -164,15 +168,35 @@ unsafe fn apply<V: Tails, const ROWS: usize>(tile: &Tile<'_, V::Scalar>)
 where
     V::Scalar: Default,
 {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        // rows of a known length need no pointer of their own
+        match tile.channels[0] {
+            16 => apply_columns::<V, ROWS, 16>(tile),
+            32 => apply_columns::<V, ROWS, 32>(tile),
+            _ => apply_columns::<V, ROWS, 0>(tile),
+        }
+    }
+}
+
+/// [`apply`] for `DEPTH` input channels, or any number if that is zero.
+///
+/// # Safety
+/// As [`apply`].
+#[inline(always)]
+unsafe fn apply_columns<V: Tails, const ROWS: usize, const DEPTH: usize>(tile: &Tile<'_, V::Scalar>)
+where
+    V::Scalar: Default,
+{
     let mut column = 0;
     // SAFETY: passed on from the caller; the blocks cover each column once.
     unsafe {
         while column < tile.channels[1] {
             if tile.channels[1] - column > V::WIDTH {
-                apply_column::<V, ROWS, VECTORS>(tile, column);
+                apply_column::<V, ROWS, VECTORS, DEPTH>(tile, column);
                 column += VECTORS * V::WIDTH;
             } else {
-                apply_column::<V, ROWS, 1>(tile, column);
+                apply_column::<V, ROWS, 1, DEPTH>(tile, column);
                 column += V::WIDTH;
             }
         }

@@ -9,6 +9,13 @@ pub(crate) struct Source {
     pub(crate) blade: usize,
 }
 
+/// An output blade and what it is the sum of.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) blade: usize,
+    pub(crate) sources: Vec<Source>,
+}
+
 /// The weights of one map times one coefficient, and the blades they join.
 #[derive(Clone, Debug)]
 pub(crate) struct Panel {
@@ -24,10 +31,10 @@ pub struct LinearProgram {
     pub(crate) scalar: usize,
     pub(crate) maps: usize,
     pub(crate) panels: Vec<Panel>,
-    /// By output blade.
-    pub(crate) forward: Vec<Vec<Source>>,
-    /// By input blade, with output blades as sources.
-    pub(crate) transposed: Vec<Vec<Source>>,
+    /// Every output blade, those that share sources one after the other: what they read is still in the cache.
+    pub(crate) forward: Vec<Target>,
+    /// Every input blade, with output blades as sources.
+    pub(crate) transposed: Vec<Target>,
     pairs: usize,
 }
 
@@ -35,8 +42,10 @@ impl LinearProgram {
     /// The program of a family of maps.
     pub fn new(maps: &LinearMaps) -> Self {
         let mut panels: Vec<Panel> = Vec::new();
-        let mut forward = vec![Vec::new(); maps.blades()];
-        let mut transposed = vec![Vec::new(); maps.blades()];
+        let target = |blade| Target { blade, sources: Vec::new() };
+        let mut forward: Vec<Target> = (0..maps.blades()).map(target).collect();
+        let mut transposed = forward.clone();
+        let mut group: Vec<usize> = (0..maps.blades()).collect();
         let mut pairs = 0;
         for (map, entries) in maps.maps().iter().enumerate() {
             let first = panels.len();
@@ -48,10 +57,15 @@ impl LinearProgram {
                     panels.push(Panel { map, coefficient, pairs: Vec::new() });
                 }
                 panels[panel].pairs.push((out, input));
-                forward[out].push(Source { panel, blade: input });
-                transposed[input].push(Source { panel, blade: out });
+                forward[out].sources.push(Source { panel, blade: input });
+                transposed[input].sources.push(Source { panel, blade: out });
                 pairs += 1;
+                let (kept, merged) = (group[out].min(group[input]), group[out].max(group[input]));
+                group.iter_mut().filter(|group| **group == merged).for_each(|group| *group = kept);
             }
+        }
+        for targets in [&mut forward, &mut transposed] {
+            targets.sort_by_key(|target| group[target.blade]);
         }
         Self { scalar: maps.scalar(), maps: maps.maps().len(), panels, forward, transposed, pairs }
     }
