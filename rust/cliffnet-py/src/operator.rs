@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::bilinear;
+use crate::linear;
 use crate::steerable;
 use crate::tensor::Tensor;
 use crate::torch_abi::{BoxedKernel, StableValue, TensorHandle, TorchFunctions, functions};
@@ -151,6 +152,8 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &bilinear::DOUBLE_BACKWARD,
     &steerable::PRODUCT,
     &steerable::BACKWARD,
+    &linear::FORWARD,
+    &linear::BACKWARD,
     &PROBE,
 ];
 
