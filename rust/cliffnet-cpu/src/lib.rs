@@ -14,6 +14,7 @@
 
 mod dtype;
 mod execute;
+mod fully_connected;
 mod geometry;
 mod isa;
 mod kernel;
@@ -22,14 +23,19 @@ mod matrix_kernel;
 mod matrix_program;
 mod operation;
 mod pack;
+mod panel;
 mod program;
 mod scratch;
+mod slots;
 mod terms;
 mod transform;
 
 pub use dtype::DType;
 pub use execute::{Operand, execute, tile_lanes};
+pub use fully_connected::{ChannelOperand, FullyConnected, WeightOperand};
 pub use geometry::{Axis, Geometry};
 pub use isa::{Isa, IsaError, selected_isa};
 pub use operation::{Operation, OperationError, Step};
 pub use program::Program;
+pub use scratch::Lines;
+pub use slots::SlotProgram;

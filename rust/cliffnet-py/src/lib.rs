@@ -5,6 +5,7 @@
 mod bilinear;
 mod direct;
 mod failure;
+mod fully_connected;
 mod operator;
 mod plans;
 mod shape;
