@@ -27,6 +27,13 @@ pub struct ChannelOperand {
     pub blade_stride: i64,
 }
 
+impl ChannelOperand {
+    /// Whether the blades of all channels follow one another.
+    fn is_dense(&self, blades: usize) -> bool {
+        self.blade_stride == 1 && self.channel_stride == blades as i64
+    }
+}
+
 /// The memory of weights `(outputs, inputs, paths)`; strides in elements.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightOperand {
@@ -373,6 +380,10 @@ impl FullyConnected<'_> {
                 }
                 return;
             }
+            if operand.is_dense(blades) {
+                // whole rows at once use every cache line as it comes
+                return pack::<S>(isa, data, 1, offsets, [count, channels * blades, tile], target);
+            }
             for channel in 0..channels {
                 let source = data.offset(channel as isize * operand.channel_stride as isize);
                 let target = target.add(channel * blades * tile);
@@ -402,6 +413,9 @@ impl FullyConnected<'_> {
                     unpack::<S>(isa, source.add(blade * tile), [count, channels, blades * tile], target, 1, offsets);
                 }
                 return;
+            }
+            if operand.is_dense(blades) {
+                return unpack::<S>(isa, source, [count, channels * blades, tile], data, 1, offsets);
             }
             for channel in 0..channels {
                 let target = data.offset(channel as isize * operand.channel_stride as isize);
