@@ -5,6 +5,7 @@
 mod bilinear;
 mod direct;
 mod failure;
+mod fully_connected;
 mod linear;
 mod operands;
 mod operator;

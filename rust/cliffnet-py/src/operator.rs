@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::bilinear;
+use crate::fully_connected;
 use crate::linear;
 use crate::steerable;
 use crate::tensor::Tensor;
@@ -154,6 +155,8 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &steerable::BACKWARD,
     &linear::FORWARD,
     &linear::BACKWARD,
+    &fully_connected::PRODUCT,
+    &fully_connected::BACKWARD,
     &PROBE,
 ];
 
