@@ -42,7 +42,7 @@ const MOST_GROUP_LANES: usize = 2048;
 pub fn group_rows(dtype: DType, channels: usize) -> usize {
     let tile = tile_lanes(dtype) as usize;
     let mut whole = 1;
-    while whole * channels % tile != 0 && 2 * whole * channels <= MOST_GROUP_LANES {
+    while !(whole * channels).is_multiple_of(tile) && 2 * whole * channels <= MOST_GROUP_LANES {
         whole *= 2;
     }
     whole * (GROUP_LANES / (whole * channels)).max(1)

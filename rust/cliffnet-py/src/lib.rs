@@ -6,6 +6,7 @@ mod bilinear;
 mod direct;
 mod failure;
 mod fully_connected;
+mod gated;
 mod linear;
 mod operands;
 mod operator;

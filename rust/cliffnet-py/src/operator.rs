@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::bilinear;
 use crate::fully_connected;
+use crate::gated;
 use crate::linear;
 use crate::steerable;
 use crate::tensor::Tensor;
@@ -16,7 +17,6 @@ use crate::work::{Work, panic_message};
 pub(crate) enum Kind {
     Tensor,
     Integer,
-    #[expect(dead_code, reason = "for operators with real parameters")]
     Float,
 }
 
@@ -48,7 +48,6 @@ impl<'t> Arguments<'t> {
     }
 
     /// The real number at `index`.
-    #[expect(dead_code, reason = "for operators with real parameters")]
     pub(crate) fn float(&self, index: usize) -> Result<f64, String> {
         match self.0.get(index) {
             Some(Value::Float(value)) => Ok(*value),
@@ -157,6 +156,8 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &linear::BACKWARD,
     &fully_connected::PRODUCT,
     &fully_connected::BACKWARD,
+    &gated::PRODUCT,
+    &gated::BACKWARD,
     &PROBE,
 ];
 

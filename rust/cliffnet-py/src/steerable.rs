@@ -22,7 +22,7 @@ use crate::work::{Work, is_small, parallel};
 static PROGRAMS: LazyLock<ById<WeightedProgram>> = LazyLock::new(RwLock::default);
 
 /// The program of a weighted plan, compiled on first use.
-fn program(id: i64) -> Result<Arc<WeightedProgram>, String> {
+pub(crate) fn program(id: i64) -> Result<Arc<WeightedProgram>, String> {
     kept(&PROGRAMS, id, || {
         let plan = PlanId::from_i64(id).and_then(cliffnet_plan::get_or_recover).ok_or_else(|| unknown(id))?;
         WeightedProgram::new(&plan).ok_or_else(|| format!("plan {id} has no weights; a steerable product needs them"))
@@ -30,20 +30,24 @@ fn program(id: i64) -> Result<Arc<WeightedProgram>, String> {
 }
 
 /// What the chunks of a call read.
-struct Shared<const N: usize> {
+pub(crate) struct Shared<const N: usize> {
     program: Arc<WeightedProgram>,
     dtype: DType,
     isa: Isa,
     weights: Weights,
-    geometry: Geometry<N>,
-    operands: [Operand; N],
+    pub(crate) geometry: Geometry<N>,
+    pub(crate) operands: [Operand; N],
 }
 
 // SAFETY: the operands point into tensors that outlive the work; chunks write to disjoint elements.
 unsafe impl<const N: usize> Sync for Shared<N> {}
 
 impl<const N: usize> Shared<N> {
-    fn new(program: &Arc<WeightedProgram>, operands: &Operands<'_, N>, weight: &Tensor<'_>) -> Result<Self, String> {
+    pub(crate) fn new(
+        program: &Arc<WeightedProgram>,
+        operands: &Operands<'_, N>,
+        weight: &Tensor<'_>,
+    ) -> Result<Self, String> {
         operands.have_memory()?;
         let isa = selected_isa().map_err(ToString::to_string)?;
         let (sizes, strides) = weight.shape()?;
@@ -60,13 +64,13 @@ impl<const N: usize> Shared<N> {
         })
     }
 
-    fn call(&self) -> WeightedCall<'_> {
+    pub(crate) fn call(&self) -> WeightedCall<'_> {
         WeightedCall { program: &self.program, dtype: self.dtype, isa: self.isa, weights: &self.weights }
     }
 }
 
 /// The number of channels, where the weight has the shape (channels, paths).
-fn channels<const N: usize>(
+pub(crate) fn channels<const N: usize>(
     program: &WeightedProgram,
     operands: &Operands<'_, N>,
     weight: &Tensor<'_>,
@@ -113,25 +117,34 @@ const BLOCKS: i64 = 16;
 /// Fewest rows of channels in a block.
 const BLOCK_ROWS: i64 = 16;
 
-/// How lanes are divided among the partial sums of the gradients by weights: independent of the number of threads.
+/// How lanes or rows are divided among the partial sums of the gradients by weights: independent of the number of threads.
 #[derive(Clone, Copy)]
-struct Blocks {
-    count: i64,
-    /// Lanes of every block but the last, whole tiles.
-    lanes: i64,
+pub(crate) struct Blocks {
+    pub(crate) count: i64,
+    /// Items of every block but the last.
+    pub(crate) size: i64,
 }
 
 impl Blocks {
-    fn new(lanes: i64, channels: i64, tile: i64) -> Self {
-        let tiles = (lanes + tile - 1) / tile;
-        let fewest = (BLOCK_ROWS * channels + tile - 1) / tile;
-        let per_block = ((tiles + BLOCKS - 1) / BLOCKS).max(fewest);
-        Self { count: (tiles + per_block - 1) / per_block, lanes: per_block * tile }
+    /// Blocks of whole tiles of lanes.
+    fn of_lanes(lanes: i64, channels: i64, tile: i64) -> Self {
+        Self::new(lanes, BLOCK_ROWS * channels, tile)
+    }
+
+    /// Blocks of whole groups of rows.
+    pub(crate) fn of_rows(rows: i64, group: i64) -> Self {
+        Self::new(rows, BLOCK_ROWS, group)
+    }
+
+    fn new(items: i64, fewest: i64, unit: i64) -> Self {
+        let whole = |items: i64| (items + unit - 1) / unit * unit;
+        let size = whole((items + BLOCKS - 1) / BLOCKS).max(whole(fewest));
+        Self { count: (items + size - 1) / size, size }
     }
 }
 
 /// Memory that the blocks of a call write their partial sums to.
-struct Partials {
+pub(crate) struct Partials {
     words: Vec<u64>,
     start: *mut u8,
     /// Bytes of each.
@@ -142,16 +155,26 @@ struct Partials {
 unsafe impl Sync for Partials {}
 
 impl Partials {
-    fn new(count: i64, bytes: usize) -> Self {
+    pub(crate) fn new(count: i64, bytes: usize) -> Self {
         let words_each = bytes.div_ceil(size_of::<u64>());
         let mut words = vec![0; words_each * count as usize];
         Self { start: words.as_mut_ptr().cast(), words, bytes: words_each * size_of::<u64>() }
     }
 
     /// The part of a block.
-    fn of(&self, block: i64) -> *mut u8 {
+    pub(crate) fn of(&self, block: i64) -> *mut u8 {
         debug_assert!((block as usize + 1) * self.bytes <= self.words.len() * size_of::<u64>());
         self.start.wrapping_add(block as usize * self.bytes)
+    }
+
+    /// Adds the parts in order and writes the gradients `(channels, paths)` to `out`.
+    ///
+    /// # Safety
+    /// Each part holds a sum in this shape, and `out` is valid for as many elements of `dtype`.
+    pub(crate) unsafe fn add_up(&self, dtype: DType, shape: [usize; 2], out: *mut u8) {
+        let count = (self.words.len() * size_of::<u64>()).checked_div(self.bytes).unwrap_or(0);
+        // SAFETY: passed on from the caller.
+        unsafe { add_partials(dtype, self.start, count, self.bytes, shape, out) };
     }
 }
 
@@ -171,14 +194,14 @@ fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) ->
     let shared = Shared::new(&program, &operands, weight)?;
     let target = by_weight.data()?;
     operands.outputs.push(by_weight);
-    let blocks = Blocks::new(lanes, channels, tile_lanes(dtype));
-    let work_per_block = blocks.lanes.min(lanes) * 3 * program.work() as i64;
+    let blocks = Blocks::of_lanes(lanes, channels, tile_lanes(dtype));
+    let work_per_block = blocks.size.min(lanes) * 3 * program.work() as i64;
     let work = Work::new(is_small(blocks.count, work_per_block), move |torch| {
         let shape = [channels as usize, paths];
         let partials = Partials::new(blocks.count, partial_bytes(dtype, shape));
         parallel(torch, blocks.count, work_per_block, &|chunk| {
             for block in chunk {
-                let lanes = block * blocks.lanes..((block + 1) * blocks.lanes).min(lanes);
+                let lanes = block * blocks.size..((block + 1) * blocks.size).min(lanes);
                 // SAFETY: sizes were checked against the program, strides and pointers come from tensors that the
                 // caller keeps alive, outputs were allocated above; blocks are disjoint ranges of lanes, and each has
                 // a partial sum of its own.
@@ -189,7 +212,7 @@ fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) ->
             }
         })?;
         // SAFETY: every block has written its sum; the output was allocated in this shape.
-        unsafe { add_partials(dtype, partials.start, blocks.count as usize, partials.bytes, shape, target) };
+        unsafe { partials.add_up(dtype, shape, target) };
         Ok(())
     });
     Ok(Prepared { outputs: operands.outputs, work: Some(work) })
