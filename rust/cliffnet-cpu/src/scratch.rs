@@ -9,19 +9,27 @@ struct Line([u8; 64]);
 
 thread_local! {
     static BUFFER: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+    static SHARED: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Calls `body` with `bytes` of 64-byte aligned, initialised memory, reused between calls of a thread.
 ///
 /// The contents are whatever an earlier call left there. `body` must not call this function again.
 pub(crate) fn with_scratch<R>(bytes: usize, body: impl FnOnce(*mut u8) -> R) -> R {
-    BUFFER.with_borrow_mut(|buffer| {
-        let lines = bytes.div_ceil(size_of::<Line>());
-        if buffer.len() < lines {
-            buffer.resize(lines, Line([0; 64]));
-        }
-        body(buffer.as_mut_ptr().cast())
-    })
+    BUFFER.with_borrow_mut(|buffer| with_buffer(buffer, bytes, body))
+}
+
+/// The same for memory that all threads of a call share; `body` may use their own scratch memory besides.
+pub fn with_shared_scratch<R>(bytes: usize, body: impl FnOnce(*mut u8) -> R) -> R {
+    SHARED.with_borrow_mut(|buffer| with_buffer(buffer, bytes, body))
+}
+
+fn with_buffer<R>(buffer: &mut Vec<Line>, bytes: usize, body: impl FnOnce(*mut u8) -> R) -> R {
+    let lines = bytes.div_ceil(size_of::<Line>());
+    if buffer.len() < lines {
+        buffer.resize(lines, Line([0; 64]));
+    }
+    body(buffer.as_mut_ptr().cast())
 }
 
 /// Owned memory that starts on a cache line, for numbers that outlive a tile.
