@@ -121,7 +121,7 @@ def test_equivariant_under_pin(signature):
         def product(x, y, weight=weight, partition=partition):
             return F.fully_connected_product(x, y, weight, partition)
 
-        assert_equivariant(product, algebra, "pin", [(4, 2), (4, 2)])
+        assert_equivariant(product, algebra, "pin", inputs=[(4, 2), (4, 2)])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -4,15 +4,10 @@ import torch
 from torch import Tensor
 
 from cliffnet import ops
-from cliffnet._graphs import kept_constant
-from cliffnet.algebra import Partition, layout_of_key, plan_sizes
+from cliffnet.algebra import Partition, plan_sizes
 from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
 from cliffnet.functional._checks import check_multivector, check_together
-
-
-@kept_constant
-def _weighted_plan(key: str, classes: tuple[tuple[int, ...], ...], kind: str) -> int:
-    return Partition(layout_of_key(key).algebra, classes).product_plan(kind)
+from cliffnet.functional._steerable import weighted_plan
 
 
 def fully_connected_product(
@@ -68,7 +63,7 @@ def fully_connected_product(
         raise AlgebraMismatchError(
             f"the partition is a {type(partition).__name__}, expected a Partition such as Partition.by_grade(algebra)"
         )
-    plan = _weighted_plan(partition.algebra.full_key, partition.classes, kind)
+    plan = weighted_plan(partition.algebra.full_key, partition.key, kind)
     _check_operands(x, y, partition)
     _check_weight(x, weight, partition, kind, plan)
     result: Tensor = ops.fully_connected_product(x, y, weight, plan)

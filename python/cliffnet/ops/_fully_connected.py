@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cliffnet import reference
 from cliffnet.algebra import plan_sizes
-from cliffnet.ops._bilinear import _is_blade_major, _summed_to, bilinear
+from cliffnet.ops._bilinear import _summed_to, bilinear, is_blade_major
 from cliffnet.ops._operator import Gradients, Operator
 
 
@@ -91,7 +91,7 @@ def _empty_results(operands: Sequence[Tensor], shapes: Sequence[tuple[int, int]]
     leading = torch.broadcast_shapes(*(operand.shape[:-2] for operand in operands))
     # rank first: shapes of different ranks are compared axis by axis, which would tie symbolic sizes to numbers
     keeps_format = any(
-        operand.dim() == len(leading) + 2 and operand.shape[:-2] == leading and _is_blade_major(operand)
+        operand.dim() == len(leading) + 2 and operand.shape[:-2] == leading and is_blade_major(operand)
         for operand in operands
     )
     like = operands[0]
