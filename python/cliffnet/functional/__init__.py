@@ -28,6 +28,7 @@ from cliffnet.functional._exponential import exp as exp
 from cliffnet.functional._factorization import factor_blade as factor_blade
 from cliffnet.functional._format import is_blade_major as is_blade_major
 from cliffnet.functional._format import to_blade_major as to_blade_major
+from cliffnet.functional._fully_connected import fully_connected_product as fully_connected_product
 from cliffnet.functional._gated_steerable import gated_steerable_product as gated_steerable_product
 from cliffnet.functional._homomorphism import embed as embed
 from cliffnet.functional._homomorphism import homomorphism as homomorphism

@@ -20,7 +20,7 @@ use crate::torch_abi::TorchFunctions;
 use crate::work::{Work, is_small, parallel};
 
 /// Bytes that the unweighted products of a tile may take: they are written and read again at once.
-const SLOT_BYTES: usize = 1 << 18;
+const SLOT_BYTES: usize = 1 << 17;
 
 /// Partial sums of the gradient of the weights; their number must not depend on that of the threads.
 const MOST_BLOCKS: i64 = 8;
