@@ -13,8 +13,7 @@ from torch import Tensor
 
 from cliffnet import reference
 from cliffnet.algebra import plan_gradients, plan_sizes
-from cliffnet.errors import ShapeError
-from cliffnet.ops._operator import Gradients, Operator, is_undisturbed
+from cliffnet.ops._operator import Gradients, Operator
 
 
 def is_blade_major(tensor: Tensor) -> bool:
@@ -47,24 +46,6 @@ class _Bilinear(Operator):
     def __init__(self) -> None:
         super().__init__()
         self._functional = _functional_function(self)
-
-    def __call__(self, left: Tensor, right: Tensor, plan: int) -> Tensor:
-        # the commonest case by hand: the loops of the router would cost as much again as a small product
-        if (
-            is_undisturbed()
-            and type(left) is Tensor
-            and type(right) is Tensor
-            and self._direct is not None
-            and not (left.requires_grad or right.requires_grad or left.is_neg() or right.is_neg())
-        ):
-            try:
-                result: Tensor = self._direct(left, right, plan)
-                return result
-            except ShapeError:
-                # the router knows what to do with a tensor of another device or without memory of its own
-                pass
-        result = super().__call__(left, right, plan)
-        return result
 
     def fake(self, left: Tensor, right: Tensor, plan: int) -> Tensor:
         return empty_results((left, right), (plan_sizes(plan).out,))[0]

@@ -111,6 +111,10 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
                         Route::Terms(terms) => {
                             S::Compute::term_kernel(isa, count)(terms, left, right, out, adds);
                         }
+                        Route::Leaf(program) => {
+                            let (kernel, lanes) = S::Compute::leaf_kernel(isa, program);
+                            kernel(program, count.div_ceil(lanes), left, right, out, adds);
+                        }
                         Route::Matrix(program) => {
                             let buffers = std::array::from_fn(|i| free.add(i * buffer(words)).cast());
                             multiply_matrices::<S::Compute>(isa, program, buffers, left, right, out, adds);

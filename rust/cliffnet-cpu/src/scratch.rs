@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 /// A cache line, so that buffers start on one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
@@ -30,4 +30,25 @@ fn with_buffer<R>(buffer: &mut Vec<Line>, bytes: usize, body: impl FnOnce(*mut u
         buffer.resize(lines, Line([0; 64]));
     }
     body(buffer.as_mut_ptr().cast())
+}
+
+/// Owned memory that starts on a cache line, for numbers that outlive a tile.
+#[derive(Clone, Debug)]
+pub struct Lines(Vec<Line>);
+
+impl Lines {
+    /// At least `bytes` bytes of zeros.
+    pub(crate) fn zeros(bytes: usize) -> Self {
+        Self(vec![Line([0; 64]); bytes.div_ceil(size_of::<Line>())])
+    }
+
+    /// The first byte, to write.
+    pub(crate) fn start(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr().cast()
+    }
+
+    /// The first number, to read.
+    pub(crate) fn read<T>(&self) -> *const T {
+        self.0.as_ptr().cast()
+    }
 }

@@ -5,10 +5,14 @@
 mod bilinear;
 mod direct;
 mod failure;
+mod fully_connected;
 mod linear;
+mod operands;
 mod operator;
 mod plans;
 mod shape;
+mod steerable;
+mod surroundings;
 mod tables;
 mod tensor;
 mod torch_abi;

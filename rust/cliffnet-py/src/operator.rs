@@ -4,7 +4,9 @@ use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::bilinear;
+use crate::fully_connected;
 use crate::linear;
+use crate::steerable;
 use crate::tensor::Tensor;
 use crate::torch_abi::{BoxedKernel, StableValue, TensorHandle, TorchFunctions, functions};
 use crate::work::{Work, panic_message};
@@ -149,8 +151,12 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &bilinear::BILINEAR,
     &bilinear::BACKWARD,
     &bilinear::DOUBLE_BACKWARD,
+    &steerable::PRODUCT,
+    &steerable::BACKWARD,
     &linear::FORWARD,
     &linear::BACKWARD,
+    &fully_connected::PRODUCT,
+    &fully_connected::BACKWARD,
     &PROBE,
 ];
 
