@@ -1,15 +1,19 @@
 """Linear maps between channels that act on blades through a fixed family of maps."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 from cliffnet.algebra import LinearMaps
 from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
-from cliffnet.functional._checks import FLOATING, check_multivector, check_together
-from cliffnet.functional._constants import constant
+from cliffnet.functional._checks import check_multivector, check_together
 from cliffnet.ops import equivariant_linear as _operator
 
-# calling a bound method is quicker than calling an instance
-_apply = _operator.__call__
+_is_traced: Callable[[], bool] = torch.compiler.is_dynamo_compiling
+
+# stands for no bias
+_NONE = torch.empty(0)
 
 
 def equivariant_linear(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor | None = None) -> Tensor:
@@ -47,35 +51,14 @@ def equivariant_linear(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor
     ----------
     Brehmer et al., Geometric Algebra Transformer, 2023, Eq. 2; arXiv:2305.18415.
     """
-    if not _fits(x, weight, maps, bias):
-        _check_arguments(x, weight, maps, bias)
-    if bias is None:
-        # a tensor without entries stands for no bias
-        bias = constant((), x.dtype, x.device)
-    return _apply(x, weight, bias, maps.number)
-
-
-def _fits(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor | None) -> bool:
-    """Tell cheaply whether the commonest arguments are right."""
-    try:
-        shape, weights, dtype = x.shape, weight.shape, x.dtype
-        if bias is not None and not (
-            (bias.shape == weights[:1] or bias.shape == (*shape[:-2], weights[0]))
-            and bias.dtype is dtype
-            and bias.is_cpu
-            and weights[0]
-        ):
-            return False
-        return (
-            weights[1:] == (shape[-2], len(maps.entries))
-            and shape[-1] == maps.algebra.num_blades
-            and weight.dtype is dtype
-            and dtype in FLOATING
-            and x.is_cpu
-            and weight.is_cpu
-        )
-    except (AttributeError, IndexError):
-        return False
+    if not _is_traced() and type(maps) is LinearMaps and (bias is None or (isinstance(bias, Tensor) and bias.numel())):
+        # the kernel checks its operands too; what it does not take is checked in full, for the words of the errors
+        result: Tensor = _operator.direct(x, weight, _NONE if bias is None else bias, maps.number)
+        if result is not NotImplemented:
+            return result
+    _check_arguments(x, weight, maps, bias)
+    routed: Tensor = _operator.routed(x, weight, x.new_empty(0) if bias is None else bias, maps.number)
+    return routed
 
 
 def _check_arguments(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor | None) -> None:

@@ -92,7 +92,7 @@ class _EquivariantLinearBackward(Operator):
     def _by_cotangent(
         by_x: Tensor | None, by_weight: Tensor | None, by_bias: Tensor | None, arguments: tuple[Any, ...]
     ) -> Tensor | None:
-        cotangent, x, weight, maps, _ = arguments
+        _, x, weight, maps, _ = arguments
         found = None
         none = x.new_empty(0)
         if by_x is not None:

@@ -29,6 +29,10 @@ const SPREAD_TILES: usize = 8;
 /// Rows of a tile are a multiple of this where there are more: whole blocks of every kernel.
 const ROW_BLOCK: usize = 12;
 
+/// Bytes of tensors from which on they are fetched from memory ahead of time, and how far ahead.
+const FETCHED_BYTES: usize = 2 << 20;
+const AHEAD_BYTES: usize = 3 << 10;
+
 /// Lanes packed at a time.
 const PACKED: usize = 64;
 
@@ -111,6 +115,8 @@ pub struct Linear {
     rows: usize,
     /// Rows of a tile.
     tile: usize,
+    /// Rows to fetch into the cache ahead of time.
+    ahead: usize,
 }
 
 /// Runs a generic method for the element type of a tensor.
@@ -136,7 +142,9 @@ impl Linear {
             .min(SPREAD_ROWS.max(rows / SPREAD_TILES))
             .max(MIN_ROWS);
         let tile = if fitting >= ROW_BLOCK { fitting / ROW_BLOCK * ROW_BLOCK } else { fitting };
-        Self { program, dtype, isa, channels, rows, tile }
+        let is_large = rows * channel_bytes(channels[0] + channels[1]) * program.blades() > FETCHED_BYTES;
+        let ahead = if is_large { (AHEAD_BYTES / channel_bytes(channels[0].max(channels[1]))).max(1) } else { 0 };
+        Self { program, dtype, isa, channels, rows, tile, ahead }
     }
 
     /// Number of tiles.
@@ -365,6 +373,7 @@ impl Linear {
                     channels,
                     rows,
                     bias: bias.filter(|_| target.blade == self.program.scalar),
+                    ahead: self.ahead,
                     out: planes.start.offset(target.blade as isize * planes.stride),
                 });
             }

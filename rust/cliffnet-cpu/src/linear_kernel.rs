@@ -28,6 +28,8 @@ pub(crate) struct Tile<'a, T> {
     pub(crate) rows: usize,
     pub(crate) bias: Option<Rows<T>>,
     pub(crate) out: *mut T,
+    /// Rows from here on to fetch into the cache meanwhile, of input and output; 0 for none.
+    pub(crate) ahead: usize,
 }
 
 /// A panel of the gradient of weights: `sums[i][o] += sum over pairs and rows of input[r, i] * cotangent[r, o]`.
@@ -73,6 +75,26 @@ pub(crate) fn panel_offset(input: usize, out: usize, [inputs, outs]: [usize; 2],
     first * inputs + input * block_width + (out - first)
 }
 
+/// Asks for some bytes to be brought into the cache, to be written if `WRITE`; they need not exist.
+#[inline(always)]
+fn prefetch<const WRITE: bool>(start: *const u8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..bytes).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T1, _mm_prefetch};
+        let address = start.wrapping_add(line).cast();
+        // SAFETY: a hint, which never faults.
+        unsafe {
+            if WRITE {
+                _mm_prefetch::<_MM_HINT_ET0>(address);
+            } else {
+                _mm_prefetch::<_MM_HINT_T1>(address);
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (start, bytes);
+}
+
 /// `ROWS` rows and `COUNT` vectors of output channels from channel `column` on; `DEPTH` input channels, or any number if
 /// that is zero.
 ///
@@ -92,6 +114,14 @@ unsafe fn apply_block<V: Tails, const ROWS: usize, const COUNT: usize, const DEP
     let last = (width - column - (COUNT - 1) * V::WIDTH).min(V::WIDTH);
     // SAFETY: rows and channels stay below those of the tile, whose planes and panels the caller vouches for.
     unsafe {
+        if tile.ahead > 0 && column == 0 {
+            let next = row + tile.ahead;
+            for source in tile.sources {
+                let input = tile.input.start.wrapping_offset(source.blade as isize * tile.input.stride);
+                prefetch::<false>(input.wrapping_add(next * depth).cast(), ROWS * depth * size_of::<V::Scalar>());
+            }
+            prefetch::<true>(tile.out.wrapping_add(next * width).cast(), ROWS * width * size_of::<V::Scalar>());
+        }
         let mut sums = [[V::splat(V::Scalar::default()); COUNT]; ROWS];
         if let Some(bias) = tile.bias {
             for (index, sums) in sums.iter_mut().enumerate() {
