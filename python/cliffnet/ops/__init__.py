@@ -3,3 +3,4 @@
 from cliffnet.ops._backend import active_backend as active_backend
 from cliffnet.ops._backend import build_info as build_info
 from cliffnet.ops._bilinear import bilinear as bilinear
+from cliffnet.ops._product_and_join import product_and_join as product_and_join

@@ -32,7 +32,7 @@ impl<T> PlanesMut<T> {
 pub(crate) type TermKernel<T> = unsafe fn(&Terms, Planes<T>, Planes<T>, PlanesMut<T>, bool);
 
 /// A type the arithmetic is done in.
-pub(crate) trait Compute: Copy + Default + std::ops::AddAssign + 'static {
+pub(crate) trait Compute: Copy + Default + std::ops::AddAssign + std::ops::Mul<Output = Self> + 'static {
     /// Lanes of one tile: 256 bytes of each blade.
     const TILE: usize;
 

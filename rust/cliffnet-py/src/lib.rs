@@ -7,6 +7,7 @@ mod direct;
 mod failure;
 mod operator;
 mod plans;
+mod product_and_join;
 mod shape;
 mod tables;
 mod tensor;

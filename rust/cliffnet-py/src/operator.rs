@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::bilinear;
+use crate::product_and_join;
 use crate::tensor::Tensor;
 use crate::torch_abi::{BoxedKernel, StableValue, TensorHandle, TorchFunctions, functions};
 use crate::work::{Work, panic_message};
@@ -144,8 +145,14 @@ impl Operator {
 }
 
 /// Every operator.
-pub(crate) static OPERATORS: &[&Operator] =
-    &[&bilinear::BILINEAR, &bilinear::BACKWARD, &bilinear::DOUBLE_BACKWARD, &PROBE];
+pub(crate) static OPERATORS: &[&Operator] = &[
+    &bilinear::BILINEAR,
+    &bilinear::BACKWARD,
+    &bilinear::DOUBLE_BACKWARD,
+    &product_and_join::PRODUCT_AND_JOIN,
+    &product_and_join::PRODUCT_AND_JOIN_BACKWARD,
+    &PROBE,
+];
 
 operator!(
     /// Always panics: it exists so that users and tests can see that a defect in native code surfaces as an exception.
