@@ -13,6 +13,7 @@ from cliffnet.algebra._matrix import matrix_shape as matrix_shape
 from cliffnet.algebra._names import parse_blade as parse_blade
 from cliffnet.algebra._partition import Partition as Partition
 from cliffnet.algebra._plan import has_matrices as has_matrices
+from cliffnet.algebra._plan import plan_from_terms as plan_from_terms
 from cliffnet.algebra._plan import plan_gradients as plan_gradients
 from cliffnet.algebra._plan import plan_matrices as plan_matrices
 from cliffnet.algebra._plan import plan_sizes as plan_sizes

@@ -1,5 +1,7 @@
 """The operators: native kernels with their fakes, derivatives and torch registrations."""
 
+from cliffnet.ops._attention import attention_features as attention_features
+from cliffnet.ops._attention import attention_values as attention_values
 from cliffnet.ops._backend import active_backend as active_backend
 from cliffnet.ops._backend import build_info as build_info
 from cliffnet.ops._bilinear import bilinear as bilinear

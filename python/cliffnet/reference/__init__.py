@@ -1,5 +1,10 @@
 """Readable pure-torch twins of the native operators: their oracle, and the fallback where no kernel exists."""
 
+from cliffnet.reference._attention import Comparison as Comparison
+from cliffnet.reference._attention import attention_features as attention_features
+from cliffnet.reference._attention import attention_values as attention_values
+from cliffnet.reference._attention import comparison_of as comparison_of
+from cliffnet.reference._attention_backward import attention_features_backward as attention_features_backward
 from cliffnet.reference._bilinear import bilinear as bilinear
 from cliffnet.reference._product_and_join import channel_groups as channel_groups
 from cliffnet.reference._product_and_join import product_and_join as product_and_join

@@ -12,6 +12,8 @@
 //! time, where that is quicker. Several products of the same operands, such as both gradients of a product, share one pass
 //! over memory: see [`Operation`]. Lanes never mix, so results do not depend on how tiles are spread over threads.
 
+mod attention;
+mod attention_token;
 mod dtype;
 mod execute;
 mod geometry;
@@ -28,6 +30,10 @@ mod scratch;
 mod terms;
 mod transform;
 
+pub use attention::{
+    Comparison, Direction, Packing, Streams, TOKEN_OPERANDS, TokenShape, Tokens, pack_tokens, read_numbers,
+    write_numbers,
+};
 pub use dtype::DType;
 pub use execute::{Operand, execute, tile_lanes};
 pub use geometry::{Axis, Geometry};

@@ -2,6 +2,7 @@
 //!
 //! Argument conversion and error mapping only; the arithmetic lives in the other crates.
 
+mod attention;
 mod bilinear;
 mod direct;
 mod failure;

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::attention;
 use crate::bilinear;
 use crate::product_and_join;
 use crate::tensor::Tensor;
@@ -14,7 +15,6 @@ use crate::work::{Work, panic_message};
 pub(crate) enum Kind {
     Tensor,
     Integer,
-    #[expect(dead_code, reason = "for operators with real parameters")]
     Float,
 }
 
@@ -46,7 +46,6 @@ impl<'t> Arguments<'t> {
     }
 
     /// The real number at `index`.
-    #[expect(dead_code, reason = "for operators with real parameters")]
     pub(crate) fn float(&self, index: usize) -> Result<f64, String> {
         match self.0.get(index) {
             Some(Value::Float(value)) => Ok(*value),
@@ -151,6 +150,9 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &bilinear::DOUBLE_BACKWARD,
     &product_and_join::PRODUCT_AND_JOIN,
     &product_and_join::PRODUCT_AND_JOIN_BACKWARD,
+    &attention::FEATURES,
+    &attention::FEATURES_BACKWARD,
+    &attention::VALUES,
     &PROBE,
 ];
 
