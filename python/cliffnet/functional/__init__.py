@@ -69,4 +69,5 @@ from cliffnet.functional._rotor_from_vectors import rotor_from_vectors as rotor_
 from cliffnet.functional._rotors import rotor_from_frames as rotor_from_frames
 from cliffnet.functional._rotors import rotor_from_matrix as rotor_from_matrix
 from cliffnet.functional._rotors import rotor_to_matrix as rotor_to_matrix
+from cliffnet.functional._steerable import steerable_product as steerable_product
 from cliffnet.functional._versor_factorization import factor_versor as factor_versor

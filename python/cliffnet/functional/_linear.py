@@ -1,21 +1,26 @@
 """Linear maps between channels that act on blades through a fixed family of maps."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from cliffnet.algebra import LinearMaps
 from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
-from cliffnet.functional._checks import check_multivector, check_together
-from cliffnet.functional._format import is_blade_major
+from cliffnet.functional._checks import FLOATING, check_multivector, check_together
+from cliffnet.ops import equivariant_linear as _operator
+from cliffnet.ops import is_undisturbed
+
+# calling a bound method is quicker than calling an instance
+_apply = _operator.__call__
+
+# stands for no bias
+_NONE = torch.empty(0)
 
 
 def equivariant_linear(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor | None = None) -> Tensor:
     """Mix channels with one weight per pair of channels and linear map.
 
-    ``out[o] = sum over i, m of weight[o, i, m] maps[m](x[i])``, computed as one matrix product per map and run
-    of blades (a grade, for the maps of GATr) rather than with dense matrices over blades.
+    ``out[o] = sum over i, m of weight[o, i, m] maps[m](x[i])``, computed as one matrix product per map and blade that
+    it reaches rather than with dense matrices over blades.
 
     Parameters
     ----------
@@ -46,28 +51,34 @@ def equivariant_linear(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor
     ----------
     Brehmer et al., Geometric Algebra Transformer, 2023, Eq. 2; arXiv:2305.18415.
     """
-    _check_arguments(x, weight, maps, bias)
-    scalar = maps.algebra.blade_masks.index(0)
-    planes = x.movedim(-1, 0)
-    leading, out_channels = planes.shape[1:-1], weight.shape[0]
-    rows = math.prod(leading)
-    matrices = weight.permute(2, 1, 0).contiguous().unbind(0)
-    sources = [
-        part.reshape(run.size * rows, planes.shape[-1])
-        for run, part in zip(maps.runs, planes.split([run.size for run in maps.runs]), strict=True)
-    ]
-    pieces = []
-    for run in maps.runs:
-        piece = None
-        if bias is not None and run.start == scalar:
-            piece = bias if bias.dim() == 1 else bias.expand(*leading, out_channels).reshape(rows, out_channels)
-        for index, source, coefficient in run.sources:
-            matrix = matrices[index] if coefficient == 1.0 else coefficient * matrices[index]
-            piece = sources[source] @ matrix if piece is None else torch.addmm(piece, sources[source], matrix)
-        piece = x.new_zeros(()) if piece is None else piece
-        pieces.append(piece.expand(run.size * rows, out_channels))
-    result = torch.cat(pieces).view(maps.algebra.num_blades, *leading, out_channels).movedim(0, -1)
-    return result if is_blade_major(x) else result.contiguous()
+    if not _fits(x, weight, maps, bias):
+        _check_arguments(x, weight, maps, bias)
+    if bias is None:
+        bias = _NONE if is_undisturbed() else x.new_empty(0)
+    return _apply(x, weight, bias, maps.number)
+
+
+def _fits(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor | None) -> bool:
+    """Tell cheaply whether the commonest arguments are right."""
+    try:
+        shape, weights, dtype = x.shape, weight.shape, x.dtype
+        if bias is not None and not (
+            (bias.shape == weights[:1] or bias.shape == (*shape[:-2], weights[0]))
+            and bias.dtype is dtype
+            and bias.is_cpu
+            and weights[0]
+        ):
+            return False
+        return (
+            weights[1:] == (shape[-2], len(maps.entries))
+            and shape[-1] == maps.algebra.num_blades
+            and weight.dtype is dtype
+            and dtype in FLOATING
+            and x.is_cpu
+            and weight.is_cpu
+        )
+    except (AttributeError, IndexError):
+        return False
 
 
 def _check_arguments(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor | None) -> None:

@@ -6,3 +6,6 @@ from cliffnet.ops._backend import active_backend as active_backend
 from cliffnet.ops._backend import build_info as build_info
 from cliffnet.ops._bilinear import bilinear as bilinear
 from cliffnet.ops._product_and_join import product_and_join as product_and_join
+from cliffnet.ops._steerable import steerable_product as steerable_product
+from cliffnet.ops._linear import equivariant_linear as equivariant_linear
+from cliffnet.ops._operator import is_undisturbed as is_undisturbed

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from cliffnet import reference as plain
-from cliffnet.ops._bilinear import _is_blade_major
+from cliffnet.ops._bilinear import is_blade_major
 from cliffnet.ops._operator import Gradients, Operator
 
 _NUMBERS = "int comparison, int query_heads, int key_heads, int value_heads, int width, float epsilon"
@@ -58,7 +58,7 @@ class _AttentionFeaturesBackward(Operator):
 
     def fake(self, *arguments: Any) -> tuple[Tensor, ...]:
         multivectors, scalars, weights = arguments[3:6]
-        if _is_blade_major(multivectors):
+        if is_blade_major(multivectors):
             by_multivectors = torch.empty_like(multivectors.movedim(-1, 0)).movedim(0, -1)
         else:
             by_multivectors = multivectors.new_empty(multivectors.shape)

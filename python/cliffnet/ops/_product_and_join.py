@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cliffnet import reference as plain
 from cliffnet.algebra import plan_gradients
-from cliffnet.ops._bilinear import _is_blade_major, _summed_to, bilinear
+from cliffnet.ops._bilinear import is_blade_major, _summed_to, bilinear
 from cliffnet.ops._operator import Gradients, Operator
 
 
@@ -18,7 +18,7 @@ def _empty(operands: Sequence[Tensor], reference: Tensor, channels: int) -> Tens
     like = operands[0]
     shape = (*leading, channels)
     for operand in operands:
-        if operand.dim() == len(leading) + 2 and operand.shape[:-2] == leading and _is_blade_major(operand):
+        if operand.dim() == len(leading) + 2 and operand.shape[:-2] == leading and is_blade_major(operand):
             return like.new_empty((like.shape[-1], *shape)).movedim(0, -1)
     return like.new_empty((*shape, like.shape[-1]))
 

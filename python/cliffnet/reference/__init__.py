@@ -8,3 +8,7 @@ from cliffnet.reference._attention_backward import attention_features_backward a
 from cliffnet.reference._bilinear import bilinear as bilinear
 from cliffnet.reference._product_and_join import channel_groups as channel_groups
 from cliffnet.reference._product_and_join import product_and_join as product_and_join
+from cliffnet.reference._steerable import steerable_product as steerable_product
+from cliffnet.reference._steerable import steerable_product_backward as steerable_product_backward
+from cliffnet.reference._linear import equivariant_linear as equivariant_linear
+from cliffnet.reference._linear import equivariant_linear_backward as equivariant_linear_backward

@@ -121,7 +121,7 @@ pub const TOKEN_OPERANDS: usize = 7;
 
 /// What to do with tokens.
 #[derive(Clone, Copy, Debug)]
-pub enum Direction {
+pub enum PackingTask {
     /// Multivectors and scalars to features.
     Forward,
     /// Cotangents of features to gradients of multivectors, scalars and weights.
@@ -151,7 +151,7 @@ pub struct Packing<'a> {
     /// Weights of the distances, one for each channel of queries; empty for ones.
     pub weights: &'a [f64],
     /// What to do.
-    pub direction: Direction,
+    pub direction: PackingTask,
 }
 
 /// Runs a packing on the tokens `tokens`.

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::attention::{Direction, Packing, Tokens, copy_blocks, read_planes, write_planes};
+use crate::attention::{Packing, PackingTask, Tokens, copy_blocks, read_planes, write_planes};
 use crate::dtype::Storage;
 use crate::kernel::Compute;
 
@@ -23,9 +23,9 @@ pub(crate) trait Real:
         // SAFETY: passed on from the caller.
         unsafe {
             match packing.direction {
-                Direction::Forward => Token::<S>::new(packing, offsets, scratch).pack(),
-                Direction::Unpack => Token::<S>::new(packing, offsets, scratch).unpack(),
-                Direction::Backward { multivectors, scalars, weights } => {
+                PackingTask::Forward => Token::<S>::new(packing, offsets, scratch).pack(),
+                PackingTask::Unpack => Token::<S>::new(packing, offsets, scratch).unpack(),
+                PackingTask::Backward { multivectors, scalars, weights } => {
                     Token::<S>::new(packing, offsets, scratch).pull_back(multivectors, scalars, weights);
                 }
             }

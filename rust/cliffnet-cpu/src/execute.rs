@@ -143,6 +143,10 @@ pub(crate) unsafe fn run_step<T: Compute, const N: usize>(
     unsafe {
         match step.program.route() {
             Route::Terms(terms) => T::term_kernel(isa, count)(terms, left, right, out, adds),
+            Route::Leaf(program) => {
+                let (kernel, lanes) = T::leaf_kernel(isa, program);
+                kernel(program, count.div_ceil(lanes), left, right, out, adds);
+            }
             Route::Matrix(program) => {
                 let buffers = std::array::from_fn(|i| free.add(i * bytes).cast());
                 multiply_matrices::<T>(isa, program, buffers, left, right, out, adds);

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::{Arc, LazyLock, RwLock};
 
 use cliffnet_cpu::{
-    Axis, Comparison, DType, Direction, Geometry, Packing, Streams, TOKEN_OPERANDS, TokenShape, Tokens, pack_tokens,
+    Axis, Comparison, DType, Geometry, Packing, PackingTask, Streams, TOKEN_OPERANDS, TokenShape, Tokens, pack_tokens,
     read_numbers, selected_isa, write_numbers,
 };
 use cliffnet_plan::PlanId;
@@ -144,11 +144,11 @@ impl Call {
             streams: Streams { multivectors, scalars, features: [queries, keys, values] },
             weights: &self.weights,
             direction: match self.task {
-                Task::Pack => Direction::Forward,
+                Task::Pack => PackingTask::Forward,
                 Task::PullBack { .. } => {
-                    Direction::Backward { multivectors: by_multivectors, scalars: by_scalars, weights }
+                    PackingTask::Backward { multivectors: by_multivectors, scalars: by_scalars, weights }
                 }
-                Task::Unpack => Direction::Unpack,
+                Task::Unpack => PackingTask::Unpack,
             },
         }
     }

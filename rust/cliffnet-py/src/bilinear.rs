@@ -40,7 +40,7 @@ impl Hasher for IdHasher {
 
 pub(crate) type ById<T> = RwLock<HashMap<i64, Arc<T>, BuildHasherDefault<IdHasher>>>;
 
-/// The entry of a plan, made on first use; plans are never freed, so neither are these.
+/// The entry of an id, made on first use; what ids name is never freed, so neither are these.
 pub(crate) fn kept<T>(table: &ById<T>, id: i64, make: impl FnOnce() -> Result<T, String>) -> Result<Arc<T>, String> {
     if let Some(found) = table.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
         return Ok(Arc::clone(found));

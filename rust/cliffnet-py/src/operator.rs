@@ -5,7 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::attention;
 use crate::bilinear;
+use crate::fully_connected;
+use crate::linear;
 use crate::product_and_join;
+use crate::steerable;
 use crate::tensor::Tensor;
 use crate::torch_abi::{BoxedKernel, StableValue, TensorHandle, TorchFunctions, functions};
 use crate::work::{Work, panic_message};
@@ -153,6 +156,12 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &attention::FEATURES,
     &attention::FEATURES_BACKWARD,
     &attention::VALUES,
+    &steerable::PRODUCT,
+    &steerable::BACKWARD,
+    &linear::FORWARD,
+    &linear::BACKWARD,
+    &fully_connected::PRODUCT,
+    &fully_connected::BACKWARD,
     &PROBE,
 ];
 
