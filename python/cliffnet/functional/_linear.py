@@ -1,19 +1,15 @@
 """Linear maps between channels that act on blades through a fixed family of maps."""
 
-import torch
 from torch import Tensor
 
 from cliffnet.algebra import LinearMaps
 from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
 from cliffnet.functional._checks import FLOATING, check_multivector, check_together
+from cliffnet.functional._constants import constant
 from cliffnet.ops import equivariant_linear as _operator
-from cliffnet.ops import is_undisturbed
 
 # calling a bound method is quicker than calling an instance
 _apply = _operator.__call__
-
-# stands for no bias
-_NONE = torch.empty(0)
 
 
 def equivariant_linear(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor | None = None) -> Tensor:
@@ -54,7 +50,8 @@ def equivariant_linear(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor
     if not _fits(x, weight, maps, bias):
         _check_arguments(x, weight, maps, bias)
     if bias is None:
-        bias = _NONE if is_undisturbed() else x.new_empty(0)
+        # a tensor without entries stands for no bias
+        bias = constant((), x.dtype, x.device)
     return _apply(x, weight, bias, maps.number)
 
 

@@ -8,4 +8,3 @@ from cliffnet.ops._bilinear import bilinear as bilinear
 from cliffnet.ops._product_and_join import product_and_join as product_and_join
 from cliffnet.ops._steerable import steerable_product as steerable_product
 from cliffnet.ops._linear import equivariant_linear as equivariant_linear
-from cliffnet.ops._operator import is_undisturbed as is_undisturbed
