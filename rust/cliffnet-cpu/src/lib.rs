@@ -13,12 +13,18 @@
 //! over memory: see [`Operation`]. Lanes never mix, so results do not depend on how tiles are spread over threads.
 
 mod activation;
+mod channel_norm;
+mod class_table;
 mod dtype;
 mod execute;
+mod gate;
 mod geometry;
+mod invariant;
 mod isa;
 mod kernel;
 mod lanes;
+mod lanewise;
+mod layer_operation;
 mod math;
 mod matrix_kernel;
 mod matrix_program;
@@ -32,9 +38,14 @@ mod transform;
 mod vectorize;
 
 pub use activation::Activation;
+pub use channel_norm::{ChannelNorm, Scaling};
+pub use class_table::ClassTable;
 pub use dtype::DType;
 pub use execute::{Operand, execute, tile_lanes};
+pub use gate::Gate;
 pub use geometry::{Axis, Geometry};
+pub use invariant::{ClassInvariants, ClassInvariantsBackward, Invariant};
 pub use isa::{Isa, IsaError, selected_isa};
+pub use layer_operation::{LayerOperation, execute_layer};
 pub use operation::{Operation, OperationError, Step};
 pub use program::Program;

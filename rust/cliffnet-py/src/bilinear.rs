@@ -20,7 +20,7 @@ use crate::work::{Work, is_small, parallel};
 
 /// Numbers in a hash table whose keys are hashes already.
 #[derive(Default)]
-struct IdHasher(u64);
+pub(crate) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
@@ -38,10 +38,11 @@ impl Hasher for IdHasher {
     }
 }
 
-type ById<T> = RwLock<HashMap<i64, Arc<T>, BuildHasherDefault<IdHasher>>>;
+/// What was made of each plan.
+pub(crate) type ById<T> = RwLock<HashMap<i64, Arc<T>, BuildHasherDefault<IdHasher>>>;
 
 /// The entry of a plan, made on first use; plans are never freed, so neither are these.
-fn kept<T>(table: &ById<T>, id: i64, make: impl FnOnce() -> Result<T, String>) -> Result<Arc<T>, String> {
+pub(crate) fn kept<T>(table: &ById<T>, id: i64, make: impl FnOnce() -> Result<T, String>) -> Result<Arc<T>, String> {
     if let Some(found) = table.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
         return Ok(Arc::clone(found));
     }

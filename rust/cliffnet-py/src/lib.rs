@@ -5,6 +5,7 @@
 mod bilinear;
 mod direct;
 mod failure;
+mod layers;
 mod operator;
 mod plans;
 mod shape;
