@@ -1,3 +1,12 @@
 """Readable pure-torch twins of the native operators: their oracle, and the fallback where no kernel exists."""
 
+from cliffnet.reference._activations import ACTIVATIONS as ACTIVATIONS
 from cliffnet.reference._bilinear import bilinear as bilinear
+from cliffnet.reference._layers import channel_norm as channel_norm
+from cliffnet.reference._layers import channel_norm_backward as channel_norm_backward
+from cliffnet.reference._layers import class_invariants as class_invariants
+from cliffnet.reference._layers import class_invariants_backward as class_invariants_backward
+from cliffnet.reference._layers import gate as gate
+from cliffnet.reference._layers import gate_backward as gate_backward
+from cliffnet.reference._layers import self_gate as self_gate
+from cliffnet.reference._layers import self_gate_backward as self_gate_backward
