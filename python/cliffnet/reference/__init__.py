@@ -2,6 +2,11 @@
 
 from cliffnet.reference._activations import ACTIVATIONS as ACTIVATIONS
 from cliffnet.reference._bilinear import bilinear as bilinear
+from cliffnet.reference._layers import INVERSE as INVERSE
+from cliffnet.reference._layers import INVERSE_ROOT as INVERSE_ROOT
+from cliffnet.reference._layers import MAGNITUDE as MAGNITUDE
+from cliffnet.reference._layers import NORM as NORM
+from cliffnet.reference._layers import SQUARE as SQUARE
 from cliffnet.reference._layers import channel_norm as channel_norm
 from cliffnet.reference._layers import channel_norm_backward as channel_norm_backward
 from cliffnet.reference._layers import class_invariants as class_invariants

@@ -31,7 +31,8 @@ def _tanh_slope(x: Tensor) -> Tensor:
 
 
 def _normal_cdf(x: Tensor) -> Tensor:
-    return 0.5 * torch.special.erfc(x * -math.sqrt(0.5))
+    tail: Tensor = torch.special.erfc(x * -math.sqrt(0.5))
+    return 0.5 * tail
 
 
 def _normal_density(x: Tensor) -> Tensor:

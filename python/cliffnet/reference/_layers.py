@@ -31,7 +31,7 @@ class _Classes(NamedTuple):
     classes: Tensor
     squares: Tensor
     owners: Tensor
-    count: int
+    number: int
 
 
 def _make_classes(plan: int, dtype: torch.dtype, device: torch.device) -> _Classes:
@@ -63,7 +63,7 @@ def _classes(plan: int, dtype: torch.dtype, device: torch.device) -> _Classes:
 def _squares(x: Tensor, classes: _Classes) -> Tensor:
     values = x.index_select(-1, classes.blades)
     summands = values * values * classes.squares
-    return summands.new_zeros((*x.shape[:-1], classes.count)).index_add(-1, classes.classes, summands)
+    return summands.new_zeros((*x.shape[:-1], classes.number)).index_add(-1, classes.classes, summands)
 
 
 def _square_gradient(x: Tensor, by_square: Tensor, classes: _Classes) -> Tensor:
@@ -127,7 +127,7 @@ def _over_classes(values: Tensor, plan: int) -> Tensor:
     if plan < 0:
         return values.sum(-1, keepdim=True)
     classes = _classes(plan, values.dtype, values.device)
-    return values.new_zeros((*values.shape[:-1], classes.count)).index_add(-1, classes.owners, values)
+    return values.new_zeros((*values.shape[:-1], classes.number)).index_add(-1, classes.owners, values)
 
 
 def gate(x: Tensor, gates: Tensor, plan: int, activation: int) -> Tensor:
@@ -137,9 +137,7 @@ def gate(x: Tensor, gates: Tensor, plan: int, activation: int) -> Tensor:
     return x * _over_blades(_ACTIVATIONS[activation][0](gates), plan)
 
 
-def gate_backward(
-    cotangent: Tensor, x: Tensor, gates: Tensor, plan: int, activation: int
-) -> tuple[Tensor, Tensor]:
+def gate_backward(cotangent: Tensor, x: Tensor, gates: Tensor, plan: int, activation: int) -> tuple[Tensor, Tensor]:
     """Return the gradients of :func:`gate`, before broadcasting is undone."""
     if x.dtype in _HALF:
         single = gate_backward(cotangent.float(), x.float(), gates.float(), plan, activation)
