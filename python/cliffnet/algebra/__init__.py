@@ -2,6 +2,10 @@
 
 from cliffnet.algebra._algebra import MAX_DENSE_DIM as MAX_DENSE_DIM
 from cliffnet.algebra._algebra import Algebra as Algebra
+from cliffnet.algebra._class_squares import class_inner_products_plan as class_inner_products_plan
+from cliffnet.algebra._class_squares import class_squares_plan as class_squares_plan
+from cliffnet.algebra._class_squares import magnitude_plan as magnitude_plan
+from cliffnet.algebra._class_squares import whole_square_plan as whole_square_plan
 from cliffnet.algebra._layout import Layout as Layout
 from cliffnet.algebra._layout import check_polarity as check_polarity
 from cliffnet.algebra._layout import layout_of_key as layout_of_key

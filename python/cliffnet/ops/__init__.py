@@ -8,3 +8,7 @@ from cliffnet.ops._bilinear import bilinear as bilinear
 from cliffnet.ops._product_and_join import product_and_join as product_and_join
 from cliffnet.ops._steerable import steerable_product as steerable_product
 from cliffnet.ops._linear import equivariant_linear as equivariant_linear
+from cliffnet.ops._layers import channel_norm as channel_norm
+from cliffnet.ops._layers import class_invariants as class_invariants
+from cliffnet.ops._layers import gate as gate
+from cliffnet.ops._layers import self_gate as self_gate

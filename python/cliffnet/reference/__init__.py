@@ -12,3 +12,17 @@ from cliffnet.reference._steerable import steerable_product as steerable_product
 from cliffnet.reference._steerable import steerable_product_backward as steerable_product_backward
 from cliffnet.reference._linear import equivariant_linear as equivariant_linear
 from cliffnet.reference._linear import equivariant_linear_backward as equivariant_linear_backward
+from cliffnet.reference._activations import ACTIVATIONS as ACTIVATIONS
+from cliffnet.reference._layers import INVERSE as INVERSE
+from cliffnet.reference._layers import INVERSE_ROOT as INVERSE_ROOT
+from cliffnet.reference._layers import MAGNITUDE as MAGNITUDE
+from cliffnet.reference._layers import NORM as NORM
+from cliffnet.reference._layers import SQUARE as SQUARE
+from cliffnet.reference._layers import channel_norm as channel_norm
+from cliffnet.reference._layers import channel_norm_backward as channel_norm_backward
+from cliffnet.reference._layers import class_invariants as class_invariants
+from cliffnet.reference._layers import class_invariants_backward as class_invariants_backward
+from cliffnet.reference._layers import gate as gate
+from cliffnet.reference._layers import gate_backward as gate_backward
+from cliffnet.reference._layers import self_gate as self_gate
+from cliffnet.reference._layers import self_gate_backward as self_gate_backward

@@ -16,7 +16,7 @@ use crate::scratch::with_scratch;
 
 /// Which operand is scaled, and by which: both are inputs, and the latter is one that no step reads.
 #[derive(Clone, Copy, Debug)]
-pub struct Scaling {
+pub struct LaneScaling {
     /// The operand multiplied.
     pub operand: usize,
     /// The operand that holds one factor for each lane.
@@ -29,7 +29,7 @@ pub struct Scaling {
 /// As [`crate::execute`]; the operand of factors has one element for each lane.
 pub unsafe fn execute_scaled<const N: usize>(
     operation: &Operation,
-    scaling: Scaling,
+    scaling: LaneScaling,
     dtype: DType,
     isa: Isa,
     geometry: &Geometry<N>,
@@ -63,7 +63,7 @@ fn whole_vectors<S: Storage>(run: i64, tile: i64) -> i64 {
 /// As [`execute_scaled`].
 unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
     operation: &Operation,
-    scaling: Scaling,
+    scaling: LaneScaling,
     isa: Isa,
     geometry: &Geometry<N>,
     operands: [Operand; N],

@@ -7,6 +7,7 @@ mod bilinear;
 mod direct;
 mod failure;
 mod fully_connected;
+mod layers;
 mod linear;
 mod operands;
 mod operator;

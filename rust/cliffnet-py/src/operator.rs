@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::attention;
 use crate::bilinear;
 use crate::fully_connected;
+use crate::layers;
 use crate::linear;
 use crate::product_and_join;
 use crate::steerable;
@@ -162,6 +163,14 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &linear::BACKWARD,
     &fully_connected::PRODUCT,
     &fully_connected::BACKWARD,
+    &layers::CLASS_INVARIANTS,
+    &layers::CLASS_INVARIANTS_BACKWARD,
+    &layers::GATE,
+    &layers::GATE_BACKWARD,
+    &layers::SELF_GATE,
+    &layers::SELF_GATE_BACKWARD,
+    &layers::CHANNEL_NORM,
+    &layers::CHANNEL_NORM_BACKWARD,
     &PROBE,
 ];
 

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use cliffnet_cpu::{Axis, Geometry, Operand, Operation, Scaling, execute_scaled, selected_isa, tile_lanes};
+use cliffnet_cpu::{Axis, Geometry, LaneScaling, Operand, Operation, execute_scaled, selected_isa, tile_lanes};
 
 use crate::bilinear::{gradient_programs, operation, program, step};
 use crate::operator::{Arguments, Prepared, operator};
@@ -178,7 +178,8 @@ fn prepare<'t, const N: usize>(torch: &'t TorchFunctions, arguments: &Arguments<
         return Err("expected tensors with memory".to_owned());
     }
     let isa = selected_isa().map_err(ToString::to_string)?;
-    let scaling = if is_backward { Scaling { operand: 1, factor: 6 } } else { Scaling { operand: 2, factor: 4 } };
+    let scaling =
+        if is_backward { LaneScaling { operand: 1, factor: 6 } } else { LaneScaling { operand: 2, factor: 4 } };
     let (tile, lanes) = (tile_lanes(dtype), geometry.lanes());
     let work_per_tile = tile * operation.work() as i64;
     let tiles = (lanes + tile - 1) / tile;
