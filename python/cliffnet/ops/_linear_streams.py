@@ -108,7 +108,7 @@ class _Recorded(torch.autograd.Function):
         context.set_materialize_grads(False)
         leading = multivectors.shape[:-2]
         if scalar_to_mv is not None:
-            bias = _product(_rows(scalars), scalar_to_mv, bias).view(*leading, -1)
+            bias = _product(_rows(scalars), scalar_to_mv, bias).view(*leading, weight.shape[0])
         if bias is None:
             bias = multivectors.new_empty(0)
         outputs: Tensor = equivariant_linear(multivectors, weight, bias, maps)
@@ -118,7 +118,7 @@ class _Recorded(torch.autograd.Function):
         scalar_outputs = _product(components, mv_to_scalar, scalar_bias)
         if scalar_to_scalar is not None:
             scalar_outputs.addmm_(_rows(scalars), scalar_to_scalar.t())
-        return outputs, scalar_outputs.view(*leading, -1)
+        return outputs, scalar_outputs.view(*leading, mv_to_scalar.shape[0])
 
     @staticmethod
     def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
