@@ -8,7 +8,7 @@ from torch import Tensor
 from cliffnet import ops
 from cliffnet.algebra import Algebra, Partition, class_squares_plan
 from cliffnet.errors import ConfigError, DTypeError, ShapeError
-from cliffnet.functional._checks import check_algebra, check_strided, check_together
+from cliffnet.functional._checks import FLOATING, check_algebra, check_strided, check_together
 from cliffnet.functional._class_invariants import check_partition, check_plain
 from cliffnet.reference import ACTIVATIONS
 
