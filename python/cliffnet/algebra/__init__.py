@@ -2,7 +2,10 @@
 
 from cliffnet.algebra._algebra import MAX_DENSE_DIM as MAX_DENSE_DIM
 from cliffnet.algebra._algebra import Algebra as Algebra
+from cliffnet.algebra._class_squares import class_inner_products_plan as class_inner_products_plan
 from cliffnet.algebra._class_squares import class_squares_plan as class_squares_plan
+from cliffnet.algebra._class_squares import magnitude_plan as magnitude_plan
+from cliffnet.algebra._class_squares import whole_square_plan as whole_square_plan
 from cliffnet.algebra._layout import Layout as Layout
 from cliffnet.algebra._layout import check_polarity as check_polarity
 from cliffnet.algebra._layout import layout_of_key as layout_of_key
@@ -16,6 +19,7 @@ from cliffnet.algebra._matrix import matrix_shape as matrix_shape
 from cliffnet.algebra._names import parse_blade as parse_blade
 from cliffnet.algebra._partition import Partition as Partition
 from cliffnet.algebra._plan import has_matrices as has_matrices
+from cliffnet.algebra._plan import plan_from_terms as plan_from_terms
 from cliffnet.algebra._plan import plan_gradients as plan_gradients
 from cliffnet.algebra._plan import plan_matrices as plan_matrices
 from cliffnet.algebra._plan import plan_sizes as plan_sizes

@@ -58,7 +58,9 @@ impl<T> PlanesMut<T> {
 pub(crate) type TermKernel<T> = unsafe fn(&Terms, Planes<T>, Planes<T>, PlanesMut<T>, bool);
 
 /// A type the arithmetic is done in.
-pub(crate) trait Compute: Storage<Compute = Self> + Default + std::ops::AddAssign {
+pub(crate) trait Compute:
+    Storage<Compute = Self> + Default + std::ops::AddAssign + std::ops::Mul<Output = Self>
+{
     /// Lanes of one tile: 256 bytes of each blade.
     const TILE: usize;
 

@@ -2,15 +2,18 @@
 //!
 //! Argument conversion and error mapping only; the arithmetic lives in the other crates.
 
+mod attention;
 mod bilinear;
 mod direct;
 mod failure;
 mod fully_connected;
 mod gated;
+mod layers;
 mod linear;
 mod operands;
 mod operator;
 mod plans;
+mod product_and_join;
 mod shape;
 mod steerable;
 mod surroundings;
