@@ -47,6 +47,29 @@ test: install  ## run every test (TORCH=2.11.0 for that version of torch, PYTEST
 	cargo test --quiet $(CRATES)
 	$(BIN)/python -m pytest --doctest-modules python/cliffnet tests $(PYTEST)
 
+# those that the processor has
+ISAS ?= scalar avx2 avx512
+.PHONY: test-isa
+test-isa: install  ## run the tests of operators, functions and models on each instruction set (ISAS chooses)
+	for isa in $(ISAS); do \
+		echo "CLIFFNET_ISA=$$isa"; \
+		CLIFFNET_ISA=$$isa $(BIN)/python -m pytest -q tests/ops tests/functional tests/nn tests/models $(PYTEST) || exit 1; \
+	done
+
+CASES ?= 10000000
+SEED ?= 0
+.PHONY: fuzz
+fuzz:  ## run random operations on random strided memory (CASES says how many, SEED where to start)
+	CLIFFNET_FUZZ_CASES=$(CASES) CLIFFNET_FUZZ_SEED=$(SEED) \
+		cargo test --release --quiet -p cliffnet-cpu --test suite fuzz -- --nocapture
+
+.PHONY: sanitize
+sanitize:  ## run the native tests under Miri and the address sanitizer (needs a nightly toolchain with miri)
+	CLIFFNET_TIGHT_MEMORY=1 MIRIFLAGS=-Zmiri-disable-isolation \
+		cargo +nightly miri test --quiet -p cliffnet-cpu --test suite fuzz
+	CLIFFNET_TIGHT_MEMORY=1 RUSTFLAGS=-Zsanitizer=address CLIFFNET_FUZZ_CASES=200000 \
+		cargo +nightly test --quiet --release --target $(shell rustc -vV | sed -n 's/^host: //p') $(CRATES)
+
 .PHONY: lint
 lint: install  ## check formatting, lints, types and the stub of the extension
 	cargo fmt --all --check

@@ -228,9 +228,11 @@ def test_panics_of_native_code_are_errors():
 def test_panics_under_an_operator_are_internal_errors(monkeypatch):
     probe = torch.ops.cliffnet.internal_error_probe.default
     monkeypatch.setattr(ops.bilinear, "_kernel", lambda left, right, plan: probe(left))
-    monkeypatch.setattr(ops.bilinear, "_direct", None)
+    monkeypatch.setattr(ops.bilinear, "direct", lambda *arguments: NotImplemented)
     x = torch.ones(4)
-    for left in (x, x.clone().requires_grad_()):
+    # tensors whose numbers are not those in memory take the road through Python also where derivatives are recorded
+    negative = torch.ones(4, dtype=torch.complex64).conj().imag
+    for left in (x, negative, negative.detach().requires_grad_()):
         with pytest.raises(errors.CliffnetInternalError, match="the probe was called; please report this"):
             F.geometric_product(left, x, PLANE)
 

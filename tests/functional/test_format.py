@@ -1,5 +1,8 @@
 """The memory format: blade-major in, blade-major out, and the same in fake tensors."""
 
+import copy
+import io
+
 import pytest
 import torch
 from torch._subclasses import FakeTensorMode
@@ -121,3 +124,81 @@ def test_meta_tensors_have_shapes_without_values():
     assert F.geometric_product(x, x, ALGEBRA).shape == (4, 16)
     assert F.right_complement(x, ALGEBRA).device.type == "meta"
     assert F.grade_project(x, 1, ALGEBRA).shape == (4, 16)
+
+
+def saved_and_loaded(x):
+    file = io.BytesIO()
+    torch.save(x, file)
+    file.seek(0)
+    return torch.load(file)
+
+
+OTHER = torch.linspace(-1, 1, 6 * 4 * 16).view(6, 4, 16)
+KEEPING = {
+    "scalar": lambda x: x * 2,
+    "sum with a contiguous tensor": lambda x: x + OTHER,
+    "gate of each channel": lambda x: torch.full((4, 1), 0.5) * x,
+    "gate of each row": lambda x: x * torch.full((6, 1, 1), 0.5),
+    "relu": torch.relu,
+    "where": lambda x: torch.where(x > 0, x, OTHER),
+    "dropout": lambda x: torch.dropout(x, 0.5, train=True),
+    "flip": lambda x: x.flip(0),
+    "clone": torch.clone,
+    "detach": torch.detach,
+    "empty_like": torch.empty_like,
+    "zeros_like": torch.zeros_like,
+    "another dtype": torch.Tensor.double,
+    "parameter": torch.nn.Parameter,
+    "deepcopy": copy.deepcopy,
+    "save and load": saved_and_loaded,
+    "merged axes": lambda x: x.flatten(0, 1),
+    "split axes": lambda x: x.unflatten(0, (2, 3)),
+    "new axis": lambda x: x.unsqueeze(0),
+}
+BREAKING = {
+    "contiguous operand first": lambda x: OTHER + x,
+    "contiguous": torch.Tensor.contiguous,
+    "cat": lambda x: torch.cat([x, x]),
+    "stack": lambda x: torch.stack([x, x]),
+    "repeat": lambda x: x.repeat(2, 1, 1),
+    "roll": lambda x: x.roll(1, 0),
+    "index_select": lambda x: x.index_select(0, torch.tensor([0, 2])),
+    "softmax": lambda x: x.softmax(0),
+    "sum": lambda x: x.sum(1),
+    "mean": lambda x: x.mean(0),
+    "blades merged": lambda x: x.reshape(6, -1),
+    "matmul": lambda x: x @ torch.eye(16),
+    "einsum": lambda x: torch.einsum("oc,bck->bok", torch.ones(5, 4), x),
+    "rows": lambda x: x[:3],
+    "chunk": lambda x: x.chunk(2)[0],
+    "transpose": lambda x: x.transpose(0, 1),
+    "expand": lambda x: x[:1].expand_as(x),
+}
+
+
+@pytest.mark.parametrize("operation", KEEPING)
+def test_operations_of_torch_that_keep_the_format(operation):
+    assert F.is_blade_major(KEEPING[operation](F.to_blade_major(OTHER)))
+
+
+@pytest.mark.parametrize("operation", BREAKING)
+def test_operations_of_torch_that_break_the_format(operation):
+    result = BREAKING[operation](F.to_blade_major(OTHER))
+    assert not F.is_blade_major(result)
+    assert F.is_blade_major(F.to_blade_major(result))
+
+
+def test_gradients_have_the_format_of_the_operands():
+    x = F.to_blade_major(OTHER).requires_grad_()
+    product = F.geometric_product(x, x, ALGEBRA)
+    (gradient,) = torch.autograd.grad(product, x, torch.ones_like(product))
+    assert F.is_blade_major(gradient)
+    (expanded,) = torch.autograd.grad((x * 2).sum(), x)
+    assert not F.is_blade_major(expanded)
+
+
+def test_a_slice_with_gaps_between_planes_gives_contiguous_results():
+    rows = F.to_blade_major(OTHER)[:3]
+    product = F.geometric_product(rows, rows, ALGEBRA)
+    assert product.is_contiguous()
+    assert torch.equal(product, F.geometric_product(OTHER[:3], OTHER[:3], ALGEBRA))

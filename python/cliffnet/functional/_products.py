@@ -8,16 +8,21 @@ g.f(a, b)`` for ``g`` in Pin; those that involve a dual do so for Spin and chang
 reflections.
 """
 
+import functools
+
+import torch
 from torch import Tensor
 
 from cliffnet.algebra import Algebra, Layout, dense_product_plan
 from cliffnet.errors import LayoutError
-from cliffnet.functional._checks import FLOATING, check_pair
+from cliffnet.functional._checks import check_pair
 from cliffnet.functional._layouts import full_unless_given, multiply
 from cliffnet.ops import bilinear
 
-# calling a bound method is quicker than calling an instance
-_multiply = bilinear.__call__
+# looked up in every eager call; traced code asks dense_product_plan, which the compiler knows
+_kept_plan = functools.cache(dense_product_plan)
+
+_is_traced = torch.compiler.is_dynamo_compiling
 
 # fewest generators for which brackets of full multivectors are made of two geometric products
 _SMALLEST_BY_TWO = 9
@@ -35,22 +40,17 @@ def product_of_kind(
     """Check operands and multiply them."""
     if not (a_layout is None and b_layout is None and out_layout is None):
         return _product_on_layouts(kind, a, b, algebra, a_layout, b_layout, out_layout)
-    # operands of one shape on the CPU are checked cheaply, everything else in full
-    try:
-        shape, dtype = a.shape, a.dtype
-        fits = (
-            shape == b.shape
-            and shape[-1] == algebra.num_blades
-            and dtype is b.dtype
-            and dtype in FLOATING
-            and a.is_cpu
-            and b.is_cpu
-        )
-    except (AttributeError, IndexError):
-        fits = False
-    if not fits:
-        check_pair(a, b, algebra)
-    return _multiply(a, b, dense_product_plan(algebra.full_key, kind))
+    if not _is_traced():
+        # the kernel checks its operands too; what it does not take is checked in full, for the words of the errors
+        try:
+            product: Tensor = bilinear.direct(a, b, _kept_plan(algebra.full_key, kind))
+        except AttributeError:
+            check_pair(a, b, algebra)
+            raise
+        if product is not NotImplemented:
+            return product
+    check_pair(a, b, algebra)
+    return bilinear.routed(a, b, dense_product_plan(algebra.full_key, kind))
 
 
 def _product_on_layouts(

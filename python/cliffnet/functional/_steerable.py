@@ -11,9 +11,10 @@ from cliffnet.functional._checks import FLOATING, check_pair, check_together
 
 
 @kept_constant
-def weighted_plan(key: str, classes: tuple[tuple[int, ...], ...], kind: str) -> int:
-    """Return the plan of a product of full multivectors with one weight for each path."""
-    return Partition(layout_of_key(key).algebra, classes).product_plan(kind)
+def weighted_plan(key: str, classes: str, kind: str) -> int:
+    """Return the plan of a product of full multivectors with one weight for each path, from keys of both."""
+    grades = [[int(grade) for grade in grades.split(",")] for grades in classes.split("|")]
+    return Partition(layout_of_key(key).algebra, grades).product_plan(kind)
 
 
 def steerable_product(
@@ -101,7 +102,7 @@ def _checked_plan(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, ki
     if not isinstance(weight, Tensor):
         raise DTypeError(f"the weight is a {type(weight).__name__}, expected a torch.Tensor")
     check_together(x, weight, "the operands and the weight")
-    plan = weighted_plan(partition.algebra.full_key, partition.classes, kind)
+    plan = weighted_plan(partition.algebra.full_key, partition.key, kind)
     leading = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1])
     blades, paths = partition.algebra.num_blades, plan_sizes(plan).paths
     if not leading:

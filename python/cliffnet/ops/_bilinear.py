@@ -13,11 +13,11 @@ from torch import Tensor
 
 from cliffnet import reference
 from cliffnet.algebra import plan_gradients, plan_sizes
-from cliffnet.errors import ShapeError
-from cliffnet.ops._operator import Gradients, Operator, is_undisturbed
+from cliffnet.ops._operator import Gradients, Operator
 
 
-def _is_blade_major(tensor: Tensor) -> bool:
+def is_blade_major(tensor: Tensor) -> bool:
+    """Tell whether a tensor is stored blade plane by blade plane and not contiguous as it stands."""
     return tensor.dim() > 1 and not tensor.is_contiguous() and tensor.movedim(-1, 0).is_contiguous()
 
 
@@ -29,7 +29,7 @@ def empty_results(operands: Sequence[Tensor], sizes: Sequence[int]) -> tuple[Ten
     leading = torch.broadcast_shapes(*(operand.shape[:-1] for operand in operands))
     # rank first: shapes of different ranks are compared axis by axis, which would tie symbolic sizes to numbers
     keeps_format = any(
-        operand.dim() == len(leading) + 1 and operand.shape[:-1] == leading and _is_blade_major(operand)
+        operand.dim() == len(leading) + 1 and operand.shape[:-1] == leading and is_blade_major(operand)
         for operand in operands
     )
     like = operands[0]
@@ -46,24 +46,6 @@ class _Bilinear(Operator):
     def __init__(self) -> None:
         super().__init__()
         self._functional = _functional_function(self)
-
-    def __call__(self, left: Tensor, right: Tensor, plan: int) -> Tensor:
-        # the commonest case by hand: the loops of the router would cost as much again as a small product
-        if (
-            is_undisturbed()
-            and type(left) is Tensor
-            and type(right) is Tensor
-            and self._direct is not None
-            and not (left.requires_grad or right.requires_grad or left.is_neg() or right.is_neg())
-        ):
-            try:
-                result: Tensor = self._direct(left, right, plan)
-                return result
-            except ShapeError:
-                # the router knows what to do with a tensor of another device or without memory of its own
-                pass
-        result = super().__call__(left, right, plan)
-        return result
 
     def fake(self, left: Tensor, right: Tensor, plan: int) -> Tensor:
         return empty_results((left, right), (plan_sizes(plan).out,))[0]

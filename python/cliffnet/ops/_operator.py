@@ -3,7 +3,8 @@
 An operator takes tensors, then numbers, and returns one tensor or several. From its derivative rules the base makes
 
 * the registration with ``torch.library`` (fake, autograd, vmap, autocast), for compiled graphs and unusual tensors;
-* an old-style ``autograd.Function``, the fastest form for plain eager tensors;
+* an old-style ``autograd.Function``, the fastest form that records derivatives;
+* where torch allows it, a native function for plain eager tensors, which calls the other two where they are needed;
 
 and a router that picks among them. Under ``torch.func`` and forward-mode differentiation the router runs
 :meth:`Operator.composite` instead: the same result from operations that know all transforms. For most operators that
@@ -25,7 +26,7 @@ from torch.autograd import forward_ad
 
 from cliffnet import _rust
 from cliffnet._log import warn_once
-from cliffnet.errors import CliffnetInternalError, DTypeError, ShapeError
+from cliffnet.errors import CliffnetInternalError, DTypeError
 from cliffnet.ops._backend import active_backend
 
 _functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -33,8 +34,11 @@ _is_legacy_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_bat
 _dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
 _function_modes: Callable[[], int] = torch._C._len_torch_function_stack
 _is_compiling: Callable[[], bool] = torch.compiler.is_compiling
+_is_exporting: Callable[[], bool] = torch.compiler.is_exporting
+_below_autograd: Callable[[], Any] = torch._C._AutoDispatchBelowAutograd
+# true only in code that the compiler traces, and quicker to ask
+_is_traced: Callable[[], bool] = torch.compiler.is_dynamo_compiling
 _is_autocasting: Callable[[], bool] = torch._C._is_any_autocast_enabled
-_is_profiling: Callable[[], bool] = torch._C._autograd._profiler_enabled
 _grad_enabled: Callable[[], bool] = torch.is_grad_enabled
 _PLAIN = (Tensor, torch.nn.Parameter)
 _HALF = (torch.bfloat16, torch.float16)
@@ -55,11 +59,15 @@ class Operator(ABC):
         Schema without the name: tensors first, then numbers.
     tensors : int
         Number of tensor arguments.
+    direct : callable
+        Runs the operator on plain CPU tensors in plain eager code, derivatives included. For everything else, and for
+        arguments that do not fit, it returns ``NotImplemented``. The compiler cannot trace it.
     """
 
     name: str
     schema: str
     tensors: int
+    direct: Callable[..., Result]
 
     def __init__(self) -> None:
         self._library = torch.library.Library("cliffnet", "FRAGMENT")
@@ -73,8 +81,11 @@ class Operator(ABC):
                 self._library.impl(name, self._fallback, device)
         self.raw: Callable[..., Result] = getattr(torch.ops.cliffnet, self.name).default
         self._kernel: Callable[..., Result] = getattr(torch.ops.cliffnet, kernel_name).default
-        self._direct: Callable[..., Result] | None = _rust.direct_operator(self.name) if self._native else None
-        self._eager = _eager_function(self)
+        direct = _rust.direct_operator(self.name) if self._native else None
+        self._record = _recording_function(self, None if direct is None else direct.forward()).apply
+        self.direct = _refuse if direct is None else direct.function()
+        if direct is not None:
+            direct.connect(self._record, self.dispatched)
         self._register()
 
     @abstractmethod
@@ -112,19 +123,22 @@ class Operator(ABC):
     def _register(self) -> None:
         name = f"cliffnet::{self.name}"
 
-        def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-            return _backward(self, context, cotangents)
-
-        def setup(ctx: Any, inputs: tuple[Any, ...], output: Result) -> None:
-            ctx.save_for_backward(*inputs[: self.tensors])
-            ctx.constants = inputs[self.tensors :]
+        def autograd(*arguments: Any) -> Result:
+            if _grad_enabled() and any(tensor.requires_grad for tensor in arguments[: self.tensors]):
+                return self._record(*arguments)
+            if _is_exporting():
+                # an exported program may be differentiated after all
+                with _below_autograd():
+                    return self.raw(*arguments)
+            # compiled graphs are traced through here: they hold kernels, which cost less per call
+            return self._kernel(*arguments)
 
         def vmap(info: Any, batch_axes: tuple[int | None, ...], *arguments: Any) -> tuple[Result, Any]:
             return self.batched(batch_axes, arguments)
 
         for operator in (name, f"{name}_kernel"):
             torch.library.register_fake(operator, self.fake, lib=self._library)
-        torch.library.register_autograd(name, backward, setup_context=setup, lib=self._library)
+        self._library.impl(self.name, autograd, "Autograd")
         torch.library.register_vmap(name, vmap, lib=self._library)
         for device in ("cpu", "cuda"):
             torch.library.register_autocast(name, device, torch.float32, lib=self._library)
@@ -140,6 +154,14 @@ class Operator(ABC):
 
     def __call__(self, *arguments: Any) -> Result:
         """Run the operator in the form that the surroundings ask for."""
+        if not _is_traced():
+            result = self.direct(*arguments)
+            if result is not NotImplemented:
+                return result
+        return self.routed(*arguments)
+
+    def routed(self, *arguments: Any) -> Result:
+        """Run the operator where :attr:`direct` does not."""
         if _is_compiling():
             if _functorch_active():
                 return self.reference(*arguments)
@@ -147,27 +169,16 @@ class Operator(ABC):
         if _functorch_active() or forward_ad._current_level >= 0:
             # whatever mode is active: the registered form would drop tangents without a word
             return self.transformed(*_autocasted(arguments))
-        if _dispatch_modes() or _function_modes() or _is_autocasting():
+        tensors = arguments[: self.tensors]
+        if (
+            _dispatch_modes()
+            or _function_modes()
+            or _is_autocasting()
+            or any(type(tensor) not in _PLAIN or _is_legacy_batched(tensor) for tensor in tensors)
+        ):
             return self.raw(*arguments)
-        needs_grad = False
-        direct = None if _is_profiling() else self._direct
-        for tensor in arguments[: self.tensors]:
-            if type(tensor) not in _PLAIN:
-                return self.raw(*arguments)
-            if tensor.requires_grad:
-                needs_grad = True
-            if tensor.is_neg():
-                direct = None
-        if needs_grad and _grad_enabled():
-            if any(map(_is_legacy_batched, arguments[: self.tensors])):
-                return self.raw(*arguments)
-            return self._eager.apply(direct, *arguments)
-        if direct is not None:
-            try:
-                return direct(*arguments)
-            except ShapeError:
-                # a tensor of another device or without memory of its own: the dispatcher knows what to do
-                pass
+        if _grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+            return self._record(*arguments)
         return self.dispatched(*arguments)
 
     def dispatched(self, *arguments: Any) -> Result:
@@ -182,19 +193,6 @@ class Operator(ABC):
             raise
         except RuntimeError as error:
             raise _translated(error) from None
-
-
-def is_undisturbed() -> bool:
-    """Tell whether plain tensors mean plain eager code: no compiler, transform, mode, profiler or autocast."""
-    return not (
-        _is_compiling()
-        or _functorch_active()
-        or _dispatch_modes()
-        or _function_modes()
-        or _is_autocasting()
-        or _is_profiling()
-        or forward_ad._current_level >= 0
-    )
 
 
 def differentiate(
@@ -275,30 +273,26 @@ def _translated(error: RuntimeError) -> RuntimeError:
     return error
 
 
-def _backward(operator: Operator, context: Any, cotangents: Gradients) -> tuple[Tensor | None, ...]:
-    # the eager form has one argument in front of those of the operator
-    first = len(context.needs_input_grad) - operator.tensors - len(context.constants)
-    needed = tuple(context.needs_input_grad[first : first + operator.tensors])
-    gradients = operator.gradients(cotangents, (*context.saved_tensors, *context.constants), needed)
-    return (*gradients, *(None for _ in context.constants))
+def _refuse(*arguments: Any) -> Result:
+    return NotImplemented
 
 
-def _eager_function(operator: Operator) -> Any:
-    class Eager(torch.autograd.Function):
-        @staticmethod
-        def forward(context: Any, direct: Callable[..., Result] | None, *arguments: Any) -> Result:
-            context.save_for_backward(*arguments[: operator.tensors])
-            context.constants = arguments[operator.tensors :]
-            context.set_materialize_grads(False)
-            if direct is not None:
-                try:
-                    return direct(*arguments)
-                except ShapeError:
-                    pass
-            return operator.dispatched(*arguments)
+def _recording_function(operator: Operator, native_forward: Callable[..., Result] | None) -> Any:
+    """Return the ``autograd.Function`` that saves the arguments; its forward may be the native twin of ours."""
+
+    def record(context: Any, *arguments: Any) -> Result:
+        context.save_for_backward(*arguments[: operator.tensors])
+        context.constants = arguments[operator.tensors :]
+        context.set_materialize_grads(False)
+        return operator.dispatched(*arguments)
+
+    class Recorded(torch.autograd.Function):
+        forward = staticmethod(native_forward or record)
 
         @staticmethod
         def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-            return None, *_backward(operator, context, cotangents)
+            arguments = (*context.saved_tensors, *context.constants)
+            gradients = operator.gradients(cotangents, arguments, context.needs_input_grad[: operator.tensors])
+            return (*gradients, *(None for _ in context.constants))
 
-    return Eager
+    return Recorded

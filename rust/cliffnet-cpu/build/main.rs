@@ -49,10 +49,12 @@ fn implementation(name: &str, signature: [usize; 3]) -> Result<String, Failure> 
     let plan = product_by_grade(signature)?;
     let form = Form::new(&plan)?;
     let [p, q, r] = signature;
+    let hash = plan.content_hash();
+    let digits: Vec<String> = (0..8).rev().map(|group| format!("{:04x}", hash >> (16 * group) & 0xffff)).collect();
     Ok(format!(
         "/// The geometric product of Cl({p},{q},{r}) weighted by grade.\nstruct {name};\n\n\
-         impl StraightLine for {name} {{\n    const HASH: u128 = {:#034x};\n\n{}\n{}}}\n",
-        plan.content_hash(),
+         impl StraightLine for {name} {{\n    const HASH: u128 = 0x{};\n\n{}\n{}}}\n",
+        digits.join("_"),
         forward::forward(&form),
         backward::backward(&form),
     ))

@@ -11,7 +11,7 @@ pub enum Activation {
     Identity,
     /// `max(s, 0)`.
     Relu,
-    /// `1 / (1 + exp(-s))`, which is also SiLU over its argument.
+    /// `1 / (1 + exp(-s))`, which is also `SiLU` over its argument.
     Sigmoid,
     /// `s / (1 + exp(-s))`.
     Silu,
@@ -25,7 +25,7 @@ pub enum Activation {
     GeluDivide,
     /// The normal cumulative distribution function: GELU over its argument.
     NormalCdf,
-    /// 1 for positive arguments, else 0: ReLU over its argument.
+    /// 1 for positive arguments, else 0: `ReLU` over its argument.
     Step,
 }
 

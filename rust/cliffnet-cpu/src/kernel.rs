@@ -1,9 +1,13 @@
 //! The term interpreter: one pass over the terms for a group of lanes held in registers.
 
+use crate::dtype::Storage;
 use crate::isa::Isa;
 use crate::lanes::{Lanes, Portable};
+use crate::leaf_kernel::{LeafKernel, double_leaf, single_leaf};
+use crate::leaf_program::LeafProgram;
 use crate::matrix_kernel::{MatrixKernels, double_kernels, single_kernels};
 use crate::matrix_program::Words;
+use crate::panel::{PanelKernels, double_panel_kernels, single_panel_kernels};
 use crate::terms::{Row, Terms};
 
 /// Blade planes to read: blade `b` of lane `l` is at `start + b * stride + l`.
@@ -54,15 +58,23 @@ impl<T> PlanesMut<T> {
 pub(crate) type TermKernel<T> = unsafe fn(&Terms, Planes<T>, Planes<T>, PlanesMut<T>, bool);
 
 /// A type the arithmetic is done in.
-pub(crate) trait Compute: Copy + Default + std::ops::AddAssign + 'static {
+pub(crate) trait Compute:
+    Storage<Compute = Self> + Default + std::ops::AddAssign + std::ops::Mul<Output = Self>
+{
     /// Lanes of one tile: 256 bytes of each blade.
     const TILE: usize;
 
     /// The kernel for `lanes <= TILE` lanes. It touches whole vectors, at most `TILE` lanes.
     fn term_kernel(isa: Isa, lanes: usize) -> TermKernel<Self>;
 
+    /// The kernel of a program of blocks and the lanes of one of its vectors.
+    fn leaf_kernel(isa: Isa, program: &LeafProgram) -> (LeafKernel<Self>, usize);
+
     /// The stages of the matrix route.
     fn matrix_kernels(isa: Isa) -> MatrixKernels<Self>;
+
+    /// Products of small matrices.
+    fn panel_kernels(isa: Isa) -> PanelKernels<Self>;
 
     /// The factors of words in this type.
     fn factors(words: &Words) -> &[Self];
@@ -188,7 +200,7 @@ compiled!(terms_avx2, "avx2,fma");
 compiled!(terms_neon, "neon");
 
 macro_rules! compute {
-    ($scalar:ty, $tile:literal, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident, $kernels:ident, $factors:ident) => {
+    ($scalar:ty, $tile:literal, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident, $leaf:ident, $kernels:ident, $panel_kernels:ident, $factors:ident) => {
         impl Compute for $scalar {
             const TILE: usize = $tile;
 
@@ -204,8 +216,16 @@ macro_rules! compute {
                 }
             }
 
+            fn leaf_kernel(isa: Isa, program: &LeafProgram) -> (LeafKernel<Self>, usize) {
+                $leaf(isa, program)
+            }
+
             fn matrix_kernels(isa: Isa) -> MatrixKernels<Self> {
                 $kernels(isa)
+            }
+
+            fn panel_kernels(isa: Isa) -> PanelKernels<Self> {
+                $panel_kernels(isa)
             }
 
             fn factors(words: &Words) -> &[Self] {
@@ -219,5 +239,5 @@ macro_rules! compute {
     };
 }
 
-compute!(f32, 64, 4, __m256, __m512, float32x4_t, single_kernels, single);
-compute!(f64, 32, 2, __m256d, __m512d, float64x2_t, double_kernels, double);
+compute!(f32, 64, 4, __m256, __m512, float32x4_t, single_leaf, single_kernels, single_panel_kernels, single);
+compute!(f64, 32, 2, __m256d, __m512d, float64x2_t, double_leaf, double_kernels, double_panel_kernels, double);

@@ -23,6 +23,9 @@ pub(crate) trait Real: Compute {
     const NORMAL_SHIFT: f64;
     /// With `t = (a - k) / (a + k)`, the polynomial in `t` nearest to `(a + k) exp(a^2 / 2) normal_cdf(-a)`.
     const NORMAL_TAIL: &'static [f64];
+
+    /// The same number in double precision.
+    fn to_f64(self) -> f64;
 }
 
 impl Real for f32 {
@@ -46,6 +49,11 @@ impl Real for f32 {
         0.000_188_996_520_591_899_75,
         -0.000_125_558_392_028_324_3,
     ];
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
 }
 
 impl Real for f64 {
@@ -82,6 +90,11 @@ impl Real for f64 {
         1.689_105_766_515_378_2e-9,
         -1.807_321_207_814_604_5e-10,
     ];
+
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
 }
 
 /// Vectors of real numbers with division, roots and comparisons.

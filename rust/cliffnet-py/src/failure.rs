@@ -19,7 +19,7 @@ impl Failure {
         Self { class, message: message.to_string() }
     }
 
-    fn into_exception(self) -> PyErr {
+    pub(crate) fn into_exception(self) -> PyErr {
         Python::attach(|py| {
             let class = py.import("cliffnet.errors").and_then(|module| module.getattr(self.class));
             match class.and_then(|class| Ok(class.cast_into::<PyType>()?)) {

@@ -3,8 +3,13 @@
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::attention;
 use crate::bilinear;
+use crate::fully_connected;
 use crate::gated;
+use crate::layers;
+use crate::linear;
+use crate::product_and_join;
 use crate::steerable;
 use crate::tensor::Tensor;
 use crate::torch_abi::{BoxedKernel, StableValue, TensorHandle, TorchFunctions, functions};
@@ -148,10 +153,27 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &bilinear::BILINEAR,
     &bilinear::BACKWARD,
     &bilinear::DOUBLE_BACKWARD,
+    &product_and_join::PRODUCT_AND_JOIN,
+    &product_and_join::PRODUCT_AND_JOIN_BACKWARD,
+    &attention::FEATURES,
+    &attention::FEATURES_BACKWARD,
+    &attention::VALUES,
     &steerable::PRODUCT,
     &steerable::BACKWARD,
+    &linear::FORWARD,
+    &linear::BACKWARD,
+    &fully_connected::PRODUCT,
+    &fully_connected::BACKWARD,
     &gated::PRODUCT,
     &gated::BACKWARD,
+    &layers::CLASS_INVARIANTS,
+    &layers::CLASS_INVARIANTS_BACKWARD,
+    &layers::GATE,
+    &layers::GATE_BACKWARD,
+    &layers::SELF_GATE,
+    &layers::SELF_GATE_BACKWARD,
+    &layers::CHANNEL_NORM,
+    &layers::CHANNEL_NORM_BACKWARD,
     &PROBE,
 ];
 

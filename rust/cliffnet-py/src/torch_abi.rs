@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use cliffnet_cpu::DType;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
+use crate::surroundings::StateFunctions;
+
 /// `RTLD_NOLOAD` of glibc and musl: find a library that is loaded already.
 const RTLD_NOLOAD: i32 = 0x4;
 
@@ -37,6 +39,8 @@ macro_rules! torch_functions {
             pub(crate) dtypes: [(i32, DType); 4],
             /// Conversions between tensor handles and Python objects; torch has them from 2.14 on.
             pub(crate) objects: Option<ObjectFunctions>,
+            /// Questions about the state of torch; they are no part of the stable interface, so a version may lack them.
+            pub(crate) state: Option<StateFunctions>,
             /// Throws a C++ exception that the dispatcher turns into a Python `RuntimeError`.
             check_fail: unsafe extern "C-unwind" fn(*const c_char, *const c_char, u32, *const c_char),
         }
@@ -56,6 +60,7 @@ macro_rules! torch_functions {
                         (code("aoti_torch_dtype_float16")?, DType::F16),
                     ],
                     objects: ObjectFunctions::look_up(torch_cpu).ok(),
+                    state: StateFunctions::look_up(torch_cpu, c10).ok(),
                     // SAFETY: the signatures are those of torch's stable C header (torch/csrc/inductor/aoti_torch/c/shim.h
                     // and torch/csrc/stable/c/shim.h), which torch keeps for all later versions.
                     $($field: unsafe { *find(torch_cpu, $symbol)? },)*
@@ -88,6 +93,26 @@ impl ObjectFunctions {
     }
 }
 
+impl StateFunctions {
+    fn look_up(torch_cpu: &Library, c10: &Library) -> Result<Self, String> {
+        // SAFETY: the signatures are those that the names spell out, and the return types those of the headers
+        // c10/core/impl/TorchDispatchModeTLS.h, ATen/PythonTorchFunctionTLS.h, ATen/autocast_mode.h,
+        // torch/csrc/profiler/api.h, c10/core/impl/LocalDispatchKeySet.h, ATen/native/TensorProperties.h (is_neg) and
+        // c10/core/TensorImpl.h.
+        unsafe {
+            Ok(Self {
+                dispatch_modes: *find(c10, "_ZN3c104impl20TorchDispatchModeTLS9stack_lenEv")?,
+                function_modes: *find(torch_cpu, "_ZN2at4impl22PythonTorchFunctionTLS9stack_lenEv")?,
+                is_autocasting: *find(torch_cpu, "_ZN2at8autocast19is_autocast_enabledEN3c1010DeviceTypeE")?,
+                is_profiling: *find(torch_cpu, "_ZN5torch8profiler4impl15profilerEnabledEv")?,
+                is_key_included: *find(c10, "_ZN3c104impl28tls_is_dispatch_key_includedENS_11DispatchKeyE")?,
+                is_negative: *find(torch_cpu, "_ZN2at6native6is_negERKNS_6TensorE")?,
+                requires_grad: *find(c10, "_ZNK3c1010TensorImpl13requires_gradEv")?,
+            })
+        }
+    }
+}
+
 torch_functions! {
     init_fragment = "aoti_torch_library_init_fragment": fn(*const c_char, *const c_char, u32, *mut LibraryHandle) -> Status;
     init_implementation = "aoti_torch_library_init_impl":
@@ -103,6 +128,7 @@ torch_functions! {
     empty_strided = "aoti_torch_empty_strided":
         fn(i64, *const i64, *const i64, i32, i32, i32, *mut TensorHandle) -> Status;
     delete_tensor = "aoti_torch_delete_tensor_object": fn(TensorHandle) -> Status;
+    is_grad_enabled = "aoti_torch_grad_mode_is_enabled": fn() -> bool;
     parallel_for = "torch_parallel_for": fn(i64, i64, i64, LoopBody, *mut c_void) -> Status;
 }
 

@@ -5,6 +5,7 @@ use crate::vectorize::{LaneFunction, Vectorize};
 
 /// Argument, exponential, logistic function, hyperbolic tangent, normal distribution function and density, to 40 digits
 /// and then rounded.
+#[allow(clippy::unreadable_literal, reason = "digits as computed")]
 const REFERENCE: [[f64; 6]; 19] = [
     [-30.25, 7.287724095819692e-14, 7.287724095819161e-14, -1.0, 2.6086402857412604e-201, 7.899741722660823e-200],
     [-20.5, 1.2501528663867426e-09, 1.2501528648238605e-09, -1.0, 1.0764673258790961e-93, 2.2119843802105703e-92],
