@@ -37,10 +37,12 @@ class Partition:
     20
     """
 
-    __slots__ = ("_plans", "algebra", "classes")
+    __slots__ = ("_plans", "algebra", "classes", "classes_key")
 
     algebra: Algebra
     classes: tuple[tuple[int, ...], ...]
+    # the classes as text, such as "0,4|1|2|3": graphs take a string for a constant, but not nested tuples
+    classes_key: str
 
     def __init__(self, algebra: Algebra, classes: Iterable[Iterable[int]]) -> None:
         if not isinstance(algebra, Algebra):
@@ -53,6 +55,7 @@ class Partition:
                 f"classes {classes!r} are not lists of grades; expected such as [[0], [1, 2]]"
             ) from error
         self._plans: dict[str, int] = {}
+        self.classes_key = "|".join(",".join(map(str, grades)) for grades in self.classes)
         given = sorted(grade for grades in self.classes for grade in grades)
         if given != list(range(algebra.dim + 1)) or not all(self.classes):
             raise PartitionError(
