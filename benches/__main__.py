@@ -15,6 +15,7 @@ from benches import (
     import_time,
     inverse_residual,
     matrix_route,
+    norms,
     overhead,
     peers,
     product,
@@ -26,6 +27,7 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
     for module in (
         product,
         matrix_route,
+        norms,
         overhead,
         import_time,
         first_product,
