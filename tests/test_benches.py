@@ -19,6 +19,7 @@ from benches import (
     import_time,
     inverse_residual,
     matrix_route,
+    norms,
     overhead,
     peak_memory,
     peers,
@@ -70,6 +71,12 @@ def test_product_refuses_to_time_what_is_wrong(monkeypatch):
     monkeypatch.setattr(product.F, "geometric_product", lambda a, b, _: a * b)
     with pytest.raises(AssertionError):
         product.rows(size=8, rounds=1, sample_seconds=0.0)
+
+
+def test_norms():
+    rows = norms.rows(sizes=(4,), rounds=2, sample_seconds=0.0, compiles=False)
+    check_measured(rows)
+    assert len(rows) == 12
 
 
 def test_overhead():
