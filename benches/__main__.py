@@ -14,6 +14,7 @@ from benches import (
     gatr_step,
     import_time,
     inverse_residual,
+    linear,
     matrix_route,
     overhead,
     peers,
@@ -26,6 +27,7 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
     for module in (
         product,
         matrix_route,
+        linear,
         overhead,
         import_time,
         first_product,
