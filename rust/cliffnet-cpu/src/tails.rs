@@ -100,7 +100,7 @@ mod x86 {
     }
 
     masked!(__m256, f32, |source, count| _mm256_maskload_ps(source, first_words(count)), |value, target, count| {
-        _mm256_maskstore_ps(target, first_words(count), value)
+        _mm256_maskstore_ps(target, first_words(count), value);
     });
     masked!(
         __m256d,
