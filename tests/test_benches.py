@@ -18,6 +18,7 @@ from benches import (
     gatr_step,
     import_time,
     inverse_residual,
+    linear,
     matrix_route,
     norms,
     overhead,
@@ -89,6 +90,12 @@ def test_matrix_route():
     rows = matrix_route.rows(algebras=[Algebra(3, 3), Algebra(8)], batch=4, rounds=2, sample_seconds=0.0)
     check_measured(rows)
     assert [row.bar.text(row.unit) for row in rows] == [">= 1x", ">= 1x", "<= 9 ms"]
+
+
+def test_linear():
+    rows = linear.rows(size=6, small=3, rounds=2, sample_seconds=0.0)
+    check_measured(rows)
+    assert [row.bar.text(row.unit) for row in rows if row.bar] == [">= 4x", ">= 0.625x", ">= 6x", ">= 6x"]
 
 
 def test_import_time():
