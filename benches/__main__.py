@@ -11,6 +11,7 @@ import torch
 from benches import (
     exp_log_accuracy,
     first_product,
+    fully_connected,
     gatr_step,
     import_time,
     inverse_residual,
@@ -25,6 +26,7 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
     module.NAME: module.rows
     for module in (
         product,
+        fully_connected,
         matrix_route,
         overhead,
         import_time,
