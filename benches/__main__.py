@@ -11,6 +11,7 @@ import torch
 from benches import (
     exp_log_accuracy,
     first_product,
+    fully_connected,
     gatr_step,
     import_time,
     inverse_residual,
@@ -29,6 +30,7 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
     for module in (
         product,
         steerable,
+        fully_connected,
         matrix_route,
         norms,
         linear,

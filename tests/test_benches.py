@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benches import (
     exp_log_accuracy,
     first_product,
+    fully_connected,
     gatr_sides,
     gatr_step,
     import_time,
@@ -78,6 +79,13 @@ def test_norms():
     rows = norms.rows(sizes=(4,), rounds=2, sample_seconds=0.0, compiles=False)
     check_measured(rows)
     assert len(rows) == 12
+def test_fully_connected():
+    size = fully_connected.Size("Cl(2,0)", 2, 3, 5)
+    rows = fully_connected.rows(sizes=(size,), rounds=2, sample_seconds=0.0)
+    assert [row.unit for row in rows] == ["ms", "MB"]
+    check_measured(rows[:1])
+    # so small a step may stay within memory that was touched before
+    assert rows[1].ours.median >= 0
 
 
 def test_overhead():

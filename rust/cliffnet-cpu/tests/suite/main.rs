@@ -1,6 +1,7 @@
 //! Tests of the CPU kernels against a plain loop in double precision.
 
 mod exhaustive;
+mod fully_connected;
 mod fuzz;
 mod half;
 mod matrix;
