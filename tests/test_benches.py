@@ -79,6 +79,8 @@ def test_norms():
     rows = norms.rows(sizes=(4,), rounds=2, sample_seconds=0.0, compiles=False)
     check_measured(rows)
     assert len(rows) == 12
+
+
 def test_fully_connected():
     size = fully_connected.Size("Cl(2,0)", 2, 3, 5)
     rows = fully_connected.rows(sizes=(size,), rounds=2, sample_seconds=0.0)
