@@ -7,7 +7,7 @@ from cliffnet import ops
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Partition, layout_of_key, plan_sizes
 from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
-from cliffnet.functional._checks import check_pair, check_together
+from cliffnet.functional._checks import FLOATING, check_pair, check_together
 
 
 @kept_constant
@@ -70,6 +70,30 @@ def steerable_product(
 
 def check_steerable(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, kind: str) -> int:
     """Refuse operands of a steerable product that do not fit; return its plan."""
+    # operands of one shape on the CPU are checked cheaply, everything else in full
+    try:
+        algebra = partition.algebra
+        plan = weighted_plan(algebra.full_key, partition.classes, kind)
+        shape, dtype = x.shape, x.dtype
+        fits = (
+            shape == y.shape
+            and shape[-1] == algebra.num_blades
+            and weight.shape == (shape[-2], plan_sizes(plan).paths)
+            and dtype is y.dtype
+            and dtype is weight.dtype
+            and dtype in FLOATING
+            and x.is_cpu
+            and y.is_cpu
+            and weight.is_cpu
+        )
+    except (AttributeError, IndexError, TypeError):
+        fits = False
+    if not fits:
+        plan = _checked_plan(x, y, weight, partition, kind)
+    return plan
+
+
+def _checked_plan(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, kind: str) -> int:
     if not isinstance(partition, Partition):
         raise AlgebraMismatchError(
             f"the partition is a {type(partition).__name__}, expected a Partition such as Partition.by_grade(algebra)"
