@@ -11,6 +11,7 @@ use crate::operation::Operation;
 use crate::pack::{pack, unpack};
 use crate::program::Route;
 use crate::scratch::with_scratch;
+use crate::stream;
 
 /// The memory of one operand: its first element and the stride, in elements, between blades.
 #[derive(Clone, Copy, Debug)]
@@ -77,27 +78,36 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
     let width = if operation.has_matrices() { S::Compute::matrix_kernels(isa).lanes } else { TILE };
     let words = if operation.has_matrices() { sizes.iter().copied().max().unwrap_or(0) } else { 0 };
     let buffer = |blades: usize| (blades * width * size_of::<S::Compute>() + GAP) / 64 * 64;
+    let (inputs, outputs) = sizes.split_at(operation.inputs());
+    let written = outputs.iter().sum::<usize>() * size_of::<S>();
+    let is_streamed = stream::is_streamed(geometry.lanes() * written as i64);
+    let staging_bytes = if is_streamed { buffer(outputs.iter().copied().max().unwrap_or(0)) } else { 0 };
     let planes_bytes: usize = sizes.iter().map(|&size| buffer(size)).sum();
-    with_scratch(planes_bytes + 3 * buffer(words), |scratch| {
+    with_scratch(staging_bytes + planes_bytes + 3 * buffer(words), |staging| {
         let mut table: Option<[[i64; TILE]; N]> = None;
         let mut first = lanes.start;
         while first < lanes.end {
             let count = (lanes.end - first).min(width as i64) as usize;
             let offsets = geometry.offsets(first, count, &mut table);
             let mut planes = [PlanesMut { start: std::ptr::null_mut(), stride: 0 }; N];
-            let mut free = scratch;
-            // SAFETY: scratch holds `sizes` planes of `width` lanes each, one operand after the other, then three
-            // buffers of `words` planes; tensor addresses are covered by the contract of execute; kernels touch at
+            let mut free = staging.wrapping_add(staging_bytes);
+            // SAFETY: scratch holds room for an output where it is streamed, then `sizes` planes of `width` lanes each, one
+            // operand after the other, then three buffers of `words` planes; tensor addresses are covered by the contract of execute; kernels touch at
             // most `width` lanes of each plane, and a plane in a tensor is used only when the tile is full.
             unsafe {
                 for (operand, planes) in planes.iter_mut().enumerate() {
                     let shape = [count, sizes[operand], width];
                     let (Operand { data, blade_stride }, offsets) = (operands[operand], offsets[operand]);
-                    *planes = if let Some(base) = in_place::<S>(offsets, count, width) {
+                    let is_input = operand < inputs.len();
+                    if is_input && is_streamed {
+                        stream::prefetch::<S>(data.cast(), blade_stride, offsets, [count, sizes[operand]]);
+                    }
+                    let place = in_place::<S>(offsets, count, width).filter(|_| is_input || !is_streamed);
+                    *planes = if let Some(base) = place {
                         let start = data.cast::<S::Compute>().offset(base as isize);
                         PlanesMut { start, stride: blade_stride as isize }
                     } else {
-                        if operand < operation.inputs() {
+                        if is_input {
                             pack::<S>(isa, data.cast::<S>(), blade_stride, offsets, shape, free.cast());
                         }
                         PlanesMut { start: free.cast(), stride: width as isize }
@@ -121,16 +131,22 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
                         }
                     }
                 }
-                for operand in operation.inputs()..N {
+                for operand in inputs.len()..N {
                     let (Operand { data, blade_stride }, offsets) = (operands[operand], offsets[operand]);
-                    if in_place::<S>(offsets, count, width).is_none() {
-                        let shape = [count, sizes[operand], width];
-                        let source = planes[operand].start.cast_const();
+                    let shape = [count, sizes[operand], width];
+                    let source = planes[operand].start.cast_const();
+                    if is_streamed {
+                        let staging = staging.cast::<S>();
+                        stream::unpack_streamed::<S>(isa, source, shape, data.cast(), blade_stride, offsets, staging);
+                    } else if in_place::<S>(offsets, count, width).is_none() {
                         unpack::<S>(isa, source, shape, data.cast::<S>(), blade_stride, offsets);
                     }
                 }
             }
             first += count as i64;
+        }
+        if is_streamed {
+            stream::fence();
         }
     });
 }

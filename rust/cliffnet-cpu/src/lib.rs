@@ -28,6 +28,7 @@ mod operation;
 mod pack;
 mod program;
 mod scratch;
+mod stream;
 mod terms;
 mod transform;
 
