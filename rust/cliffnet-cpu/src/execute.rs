@@ -11,7 +11,7 @@ use crate::operation::Operation;
 use crate::pack::{pack, unpack};
 use crate::program::Route;
 use crate::scratch::with_scratch;
-use crate::stream;
+use crate::stream::{fence, is_streamed, prefetch, unpack_streamed};
 
 /// The memory of one operand: its first element and the stride, in elements, between blades.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +79,7 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
     let words = if operation.has_matrices() { sizes.iter().copied().max().unwrap_or(0) } else { 0 };
     let buffer = |blades: usize| (blades * width * size_of::<S::Compute>() + GAP) / 64 * 64;
     let (inputs, outputs) = sizes.split_at(operation.inputs());
-    let written = outputs.iter().sum::<usize>() * size_of::<S>();
-    let is_streamed = stream::is_streamed(geometry.lanes() * written as i64);
+    let is_streamed = is_streamed(geometry.lanes() * (outputs.iter().sum::<usize>() * size_of::<S>()) as i64);
     let staging_bytes = if is_streamed { buffer(outputs.iter().copied().max().unwrap_or(0)) } else { 0 };
     let planes_bytes: usize = sizes.iter().map(|&size| buffer(size)).sum();
     with_scratch(staging_bytes + planes_bytes + 3 * buffer(words), |staging| {
@@ -91,16 +90,18 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
             let offsets = geometry.offsets(first, count, &mut table);
             let mut planes = [PlanesMut { start: std::ptr::null_mut(), stride: 0 }; N];
             let mut free = staging.wrapping_add(staging_bytes);
-            // SAFETY: scratch holds room for an output where it is streamed, then `sizes` planes of `width` lanes each, one
-            // operand after the other, then three buffers of `words` planes; tensor addresses are covered by the contract of execute; kernels touch at
-            // most `width` lanes of each plane, and a plane in a tensor is used only when the tile is full.
+            let mut tiles = (geometry.uniform_lanes(first).min(lanes.end - first) as usize / width).max(1);
+            // SAFETY: scratch holds room for an output where those are streamed, then `sizes` planes of `width` lanes
+            // each, one operand after the other, then three buffers of `words` planes; tensor addresses are covered by
+            // the contract of execute; kernels touch at most `width` lanes of each plane, or all lanes of `tiles` tiles
+            // that follow each other, and a plane in a tensor is used only when the tile is full.
             unsafe {
                 for (operand, planes) in planes.iter_mut().enumerate() {
                     let shape = [count, sizes[operand], width];
                     let (Operand { data, blade_stride }, offsets) = (operands[operand], offsets[operand]);
                     let is_input = operand < inputs.len();
                     if is_input && is_streamed {
-                        stream::prefetch::<S>(data.cast(), blade_stride, offsets, [count, sizes[operand]]);
+                        prefetch::<S>(data.cast(), blade_stride, offsets, [count, sizes[operand]]);
                     }
                     let place = in_place::<S>(offsets, count, width).filter(|_| is_input || !is_streamed);
                     *planes = if let Some(base) = place {
@@ -110,45 +111,69 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
                         if is_input {
                             pack::<S>(isa, data.cast::<S>(), blade_stride, offsets, shape, free.cast());
                         }
+                        tiles = 1;
                         PlanesMut { start: free.cast(), stride: width as isize }
                     };
                     free = free.add(buffer(sizes[operand]));
                 }
-                for (index, step) in operation.steps().iter().enumerate() {
-                    let (left, right, out) = (planes[step.left].read(), planes[step.right].read(), planes[step.out]);
-                    let adds = !operation.is_first(index);
-                    match step.program.route() {
-                        Route::Terms(terms) => {
-                            S::Compute::term_kernel(isa, count)(terms, left, right, out, adds);
-                        }
-                        Route::Leaf(program) => {
-                            let (kernel, lanes) = S::Compute::leaf_kernel(isa, program);
-                            kernel(program, count.div_ceil(lanes), left, right, out, adds);
-                        }
-                        Route::Matrix(program) => {
-                            let buffers = std::array::from_fn(|i| free.add(i * buffer(words)).cast());
-                            multiply_matrices::<S::Compute>(isa, program, buffers, left, right, out, adds);
-                        }
-                    }
-                }
+                let buffers = std::array::from_fn(|i| free.wrapping_add(i * buffer(words)).cast());
+                run_steps(operation, isa, planes, [count, tiles], buffers);
                 for operand in inputs.len()..N {
                     let (Operand { data, blade_stride }, offsets) = (operands[operand], offsets[operand]);
                     let shape = [count, sizes[operand], width];
                     let source = planes[operand].start.cast_const();
                     if is_streamed {
-                        let staging = staging.cast::<S>();
-                        stream::unpack_streamed::<S>(isa, source, shape, data.cast(), blade_stride, offsets, staging);
+                        unpack_streamed::<S>(isa, source, shape, data.cast(), blade_stride, offsets, staging.cast());
                     } else if in_place::<S>(offsets, count, width).is_none() {
                         unpack::<S>(isa, source, shape, data.cast::<S>(), blade_stride, offsets);
                     }
                 }
             }
-            first += count as i64;
+            first += (count * tiles) as i64;
         }
         if is_streamed {
-            stream::fence();
+            fence();
         }
     });
+}
+
+/// All steps on `tiles` tiles of `count` lanes, tile by tile.
+///
+/// # Safety
+/// The planes are those of the operands, valid for all these lanes, or for whole vectors if there is one tile; the
+/// buffers are those of [`multiply_matrices`].
+#[inline(always)]
+unsafe fn run_steps<T: Compute, const N: usize>(
+    operation: &Operation,
+    isa: Isa,
+    planes: [PlanesMut<T>; N],
+    [count, tiles]: [usize; 2],
+    buffers: [*mut T; 3],
+) {
+    // a single product of blocks has nothing to find in the cache from an earlier step
+    let is_whole = matches!(operation.steps(), [step] if step.program.is_blocks());
+    let (count, tiles) = if is_whole { (count * tiles, 1) } else { (count, tiles) };
+    for tile in 0..tiles {
+        // SAFETY: lanes of a later tile come right after those of the one before; the rest is passed on.
+        unsafe {
+            let at = |planes: PlanesMut<T>| PlanesMut { start: planes.start.add(tile * count), ..planes };
+            for (index, step) in operation.steps().iter().enumerate() {
+                let (left, right, out) =
+                    (at(planes[step.left]).read(), at(planes[step.right]).read(), at(planes[step.out]));
+                let adds = !operation.is_first(index);
+                match step.program.route() {
+                    Route::Terms(terms) => T::term_kernel(isa, count)(terms, left, right, out, adds),
+                    Route::Leaf(program) => {
+                        let (kernel, lanes) = T::leaf_kernel(isa, program);
+                        kernel(program, count.div_ceil(lanes), left, right, out, adds);
+                    }
+                    Route::Matrix(program) => {
+                        multiply_matrices::<T>(isa, program, buffers, left, right, out, adds);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// One product of matrices on one vector of lanes.

@@ -32,9 +32,8 @@ impl Labels {
             return None;
         }
         let [left, right, out] = [0, sizes[0], sizes[0] + sizes[1]];
-        let unknowns = |term: &Term| {
-            [left + usize::from(term.left), right + usize::from(term.right), out + usize::from(term.out)]
-        };
+        let unknowns =
+            |term: &Term| [left + usize::from(term.left), right + usize::from(term.right), out + usize::from(term.out)];
         let mut equations = Equations::new(sizes.iter().sum());
         let mut is_possible = equations.add([left], false) && equations.add([right], false);
         for term in terms {
@@ -72,9 +71,7 @@ impl Labels {
     pub(crate) fn translations(&self) -> Vec<usize> {
         let is_term = |left, right| self.sign(left, right).is_some();
         let mut found: Vec<usize> = (1..1 << self.dimension)
-            .filter(|by| {
-                self.terms().all(|(left, right)| is_term(left ^ by, right) && is_term(left, right ^ by))
-            })
+            .filter(|by| self.terms().all(|(left, right)| is_term(left ^ by, right) && is_term(left, right ^ by)))
             .collect();
         found.sort_by_key(|by| (by.count_ones(), *by));
         found

@@ -220,9 +220,10 @@ impl Iterator for Splits {
 
     fn next(&mut self) -> Option<Split> {
         let mut digits = self.next;
-        if digits > 0 && (self.low.len() * self.high.len() >= usize::BITS as usize
-            || digits >> (self.low.len() * self.high.len()) > 0
-            || digits >= MAX_SPLITS)
+        if digits > 0
+            && (self.low.len() * self.high.len() >= usize::BITS as usize
+                || digits >> (self.low.len() * self.high.len()) > 0
+                || digits >= MAX_SPLITS)
         {
             return None;
         }

@@ -6,6 +6,7 @@ mod bilinear;
 mod direct;
 mod failure;
 mod operator;
+mod pages;
 mod plans;
 mod shape;
 mod tables;
