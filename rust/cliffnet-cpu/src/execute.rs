@@ -9,7 +9,7 @@ use crate::kernel::{Compute, Planes, PlanesMut};
 use crate::matrix_program::MatrixProgram;
 use crate::operation::Operation;
 use crate::pack::{pack, unpack};
-use crate::program::Route;
+use crate::program::{Program, Route};
 use crate::scratch::with_scratch;
 use crate::stream::{fence, is_streamed, prefetch, unpack_streamed};
 
@@ -56,6 +56,9 @@ pub unsafe fn execute<const N: usize>(
         }
     }
 }
+
+/// Bytes of all operands of an operation that a core keeps close at hand between two of its steps.
+const SHARED_BYTES: usize = 48 << 10;
 
 /// Bytes between two buffers of the matrix route, so that words of the same number do not compete for a cache set.
 const GAP: usize = 5 * 64;
@@ -137,7 +140,7 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
     });
 }
 
-/// All steps on `tiles` tiles of `count` lanes, tile by tile.
+/// All steps on `tiles` tiles of `count` lanes that follow each other.
 ///
 /// # Safety
 /// The planes are those of the operands, valid for all these lanes, or for whole vectors if there is one tile; the
@@ -150,26 +153,56 @@ unsafe fn run_steps<T: Compute, const N: usize>(
     [count, tiles]: [usize; 2],
     buffers: [*mut T; 3],
 ) {
-    // a single product of blocks has nothing to find in the cache from an earlier step
-    let is_whole = matches!(operation.steps(), [step] if step.program.is_blocks());
-    let (count, tiles) = if is_whole { (count * tiles, 1) } else { (count, tiles) };
-    for tile in 0..tiles {
-        // SAFETY: lanes of a later tile come right after those of the one before; the rest is passed on.
-        unsafe {
-            let at = |planes: PlanesMut<T>| PlanesMut { start: planes.start.add(tile * count), ..planes };
-            for (index, step) in operation.steps().iter().enumerate() {
-                let (left, right, out) =
-                    (at(planes[step.left]).read(), at(planes[step.right]).read(), at(planes[step.out]));
-                let adds = !operation.is_first(index);
-                match step.program.route() {
-                    Route::Terms(terms) => T::term_kernel(isa, count)(terms, left, right, out, adds),
-                    Route::Leaf(program) => {
-                        let (kernel, lanes) = T::leaf_kernel(isa, program);
-                        kernel(program, count.div_ceil(lanes), left, right, out, adds);
-                    }
-                    Route::Matrix(program) => {
-                        multiply_matrices::<T>(isa, program, buffers, left, right, out, adds);
-                    }
+    // one product reads everything once; several find in the cache what the first has read
+    let bytes = operation.sizes().iter().sum::<usize>() * count * size_of::<T>();
+    let together = if operation.steps().len() == 1 { tiles } else { (SHARED_BYTES / bytes.max(1)).clamp(1, tiles) };
+    for first in (0..tiles).step_by(together) {
+        let shape = [count, together.min(tiles - first)];
+        for (index, step) in operation.steps().iter().enumerate() {
+            // SAFETY: lanes of a later tile come right after those of the one before; the rest is passed on.
+            unsafe {
+                let [left, right, out] = [step.left, step.right, step.out].map(|i| planes[i].from(first * count));
+                run_step(&step.program, isa, [left, right, out], shape, !operation.is_first(index), buffers);
+            }
+        }
+    }
+}
+
+/// One step on `tiles` tiles of `count` lanes that follow each other.
+///
+/// # Safety
+/// As [`run_steps`], for planes of the left operand, the right operand and the output.
+#[inline(always)]
+unsafe fn run_step<T: Compute>(
+    program: &Program,
+    isa: Isa,
+    planes: [PlanesMut<T>; 3],
+    [count, tiles]: [usize; 2],
+    adds: bool,
+    buffers: [*mut T; 3],
+) {
+    let tile = |index: usize| {
+        // SAFETY: lanes of a later tile come right after those of the one before.
+        let [left, right, out] = planes.map(|planes| unsafe { planes.from(index * count) });
+        (left.read(), right.read(), out)
+    };
+    // SAFETY: passed on from the caller; a leaf kernel takes any number of vectors, the others one tile.
+    unsafe {
+        match program.route() {
+            Route::Leaf(program) => {
+                let (kernel, lanes) = T::leaf_kernel(isa, program);
+                let (left, right, out) = tile(0);
+                kernel(program, (count * tiles).div_ceil(lanes), left, right, out, adds);
+            }
+            Route::Terms(terms) => {
+                let kernel = T::term_kernel(isa, count);
+                for (left, right, out) in (0..tiles).map(tile) {
+                    kernel(terms, left, right, out, adds);
+                }
+            }
+            Route::Matrix(program) => {
+                for (left, right, out) in (0..tiles).map(tile) {
+                    multiply_matrices::<T>(isa, program, buffers, left, right, out, adds);
                 }
             }
         }

@@ -67,7 +67,7 @@ pub(crate) unsafe fn unpack_streamed<S: Storage>(
 #[inline(always)]
 unsafe fn copy(source: *const u8, target: *mut u8, bytes: usize) {
     #[cfg(target_arch = "x86_64")]
-    if target.addr() % LINE == 0 && bytes % LINE == 0 {
+    if target.addr().is_multiple_of(LINE) && bytes.is_multiple_of(LINE) {
         use std::arch::x86_64::{__m128i, _mm_load_si128, _mm_stream_si128};
         for offset in (0..bytes).step_by(size_of::<__m128i>()) {
             // SAFETY: the caller vouches for the bytes; both ends are aligned, and every x86-64 has these instructions.

@@ -3,8 +3,8 @@
 /// Bytes of a large page on the processors that have them in this size.
 const LARGE_PAGE: usize = 2 << 20;
 
-/// Bytes from which on allocators take memory from the system for each tensor and give it back with the tensor.
-const LARGE_TENSOR: usize = 32 << 20;
+/// Bytes from which on it is likely that the memory of a tensor has just come from the system, and goes back with it.
+const LARGE_TENSOR: usize = 4 << 20;
 
 /// Asks the system to back a new tensor by large pages, if it is large: else every 4 KB of it cost a page fault when
 /// they are first written, and that takes longer than a product.

@@ -2,6 +2,7 @@
 
 mod exhaustive;
 mod half;
+mod leaf;
 mod matrix;
 mod memory;
 mod naive;
