@@ -52,6 +52,7 @@ mod scaled;
 mod scratch;
 mod slots;
 mod straight_line;
+mod stream;
 mod tails;
 mod terms;
 mod tile;

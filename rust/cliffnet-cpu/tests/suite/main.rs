@@ -4,6 +4,7 @@ mod exhaustive;
 mod fully_connected;
 mod fuzz;
 mod half;
+mod leaf;
 mod matrix;
 mod memory;
 mod naive;
