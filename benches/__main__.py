@@ -18,6 +18,7 @@ from benches import (
     overhead,
     peers,
     product,
+    steerable,
 )
 from benches.report import Machine, Row, append_csv, check_csv, print_report
 
@@ -25,6 +26,7 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
     module.NAME: module.rows
     for module in (
         product,
+        steerable,
         matrix_route,
         overhead,
         import_time,

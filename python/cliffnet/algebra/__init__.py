@@ -2,10 +2,16 @@
 
 from cliffnet.algebra._algebra import MAX_DENSE_DIM as MAX_DENSE_DIM
 from cliffnet.algebra._algebra import Algebra as Algebra
+from cliffnet.algebra._class_squares import class_inner_products_plan as class_inner_products_plan
+from cliffnet.algebra._class_squares import class_squares_plan as class_squares_plan
+from cliffnet.algebra._class_squares import magnitude_plan as magnitude_plan
+from cliffnet.algebra._class_squares import whole_square_plan as whole_square_plan
 from cliffnet.algebra._layout import Layout as Layout
 from cliffnet.algebra._layout import check_polarity as check_polarity
 from cliffnet.algebra._layout import layout_of_key as layout_of_key
 from cliffnet.algebra._maps import LinearMaps as LinearMaps
+from cliffnet.algebra._maps import map_table as map_table
+from cliffnet.algebra._maps import transposed_maps as transposed_maps
 from cliffnet.algebra._matrix import matrix_entries as matrix_entries
 from cliffnet.algebra._matrix import matrix_pieces as matrix_pieces
 from cliffnet.algebra._matrix import matrix_places as matrix_places
@@ -13,6 +19,7 @@ from cliffnet.algebra._matrix import matrix_shape as matrix_shape
 from cliffnet.algebra._names import parse_blade as parse_blade
 from cliffnet.algebra._partition import Partition as Partition
 from cliffnet.algebra._plan import has_matrices as has_matrices
+from cliffnet.algebra._plan import plan_from_terms as plan_from_terms
 from cliffnet.algebra._plan import plan_gradients as plan_gradients
 from cliffnet.algebra._plan import plan_matrices as plan_matrices
 from cliffnet.algebra._plan import plan_sizes as plan_sizes

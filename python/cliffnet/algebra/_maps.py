@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from cliffnet import _rust
+from cliffnet._graphs import kept_constant
+
 if TYPE_CHECKING:
     from cliffnet.algebra._algebra import Algebra
 
@@ -25,7 +28,29 @@ class Run(NamedTuple):
     sources: tuple[tuple[int, int, float], ...]
 
 
-def _runs(blades: int, scalar: int, entries: tuple[tuple[Entry, ...], ...]) -> tuple[Run, ...]:
+class MapTable(NamedTuple):
+    """What a family of linear maps does, without its algebra: runs of blades, the scalar blade, the number of maps."""
+
+    runs: tuple[Run, ...]
+    scalar: int
+    maps: int
+
+
+@kept_constant
+def map_table(maps: int) -> MapTable:
+    """Return the table of a family of linear maps by its number, see :attr:`LinearMaps.number`."""
+    blades, scalar, entries = _rust.interned_maps(maps)
+    return MapTable(_runs(blades, scalar, entries), scalar, len(entries))
+
+
+@kept_constant
+def transposed_maps(maps: int) -> int:
+    """Return the number of the family of the transposed maps."""
+    blades, scalar, entries = _rust.interned_maps(maps)
+    return _rust.intern_maps(blades, scalar, [[(source, out, value) for out, source, value in one] for one in entries])
+
+
+def _runs(blades: int, scalar: int, entries: Sequence[Sequence[Entry]]) -> tuple[Run, ...]:
     """Cut the blades into the fewest runs such that maps take whole runs to whole runs.
 
     Grade projections give one run a grade, so a map between channels becomes one matrix product per run. The scalar
@@ -68,18 +93,28 @@ class LinearMaps(Sequence[tuple[Entry, ...]]):
         The algebra whose multivectors are mapped.
     entries : sequence of sequences of (int, int, float)
         One sequence of ``(out, in, coefficient)`` per map.
+
+    Attributes
+    ----------
+    number : int
+        By which operators refer to the family: the same for equal families, in every process.
     """
 
-    __slots__ = ("algebra", "entries", "runs")
+    __slots__ = ("algebra", "entries", "number")
 
     algebra: "Algebra"
     entries: tuple[tuple[Entry, ...], ...]
-    runs: tuple[Run, ...]
+    number: int
 
     def __init__(self, algebra: "Algebra", entries: Sequence[Sequence[Entry]]) -> None:
         self.algebra = algebra
         self.entries = tuple(tuple(map_entries) for map_entries in entries)
-        self.runs = _runs(algebra.num_blades, algebra.blade_masks.index(0), self.entries)
+        self.number = _rust.intern_maps(algebra.num_blades, algebra.blade_masks.index(0), self.entries)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The blades cut into runs that all maps treat alike."""
+        return map_table(self.number).runs
 
     def __len__(self) -> int:
         return len(self.entries)

@@ -37,10 +37,12 @@ class Partition:
     20
     """
 
-    __slots__ = ("_plans", "algebra", "classes")
+    __slots__ = ("_plans", "algebra", "classes", "key")
 
     algebra: Algebra
     classes: tuple[tuple[int, ...], ...]
+    # the classes as text: compiled graphs take strings as constants, but integers as sizes that may vary
+    key: str
 
     def __init__(self, algebra: Algebra, classes: Iterable[Iterable[int]]) -> None:
         if not isinstance(algebra, Algebra):
@@ -52,6 +54,7 @@ class Partition:
             raise PartitionError(
                 f"classes {classes!r} are not lists of grades; expected such as [[0], [1, 2]]"
             ) from error
+        self.key = "|".join(",".join(map(str, grades)) for grades in self.classes)
         self._plans: dict[str, int] = {}
         given = sorted(grade for grades in self.classes for grade in grades)
         if given != list(range(algebra.dim + 1)) or not all(self.classes):

@@ -70,6 +70,13 @@ def plan_slots(plan: int) -> PlanSlots:
     return PlanSlots(unweighted, tuple(path for path, _ in slots), tuple(out for _, out in slots))
 
 
+@kept_constant
+def plan_from_terms(sizes: tuple[int, int, int], terms: tuple[tuple[int, int, int, float], ...]) -> int:
+    """Return the plan of a bilinear map; ``sizes`` are those of left, right and out, terms ``(out, left, right, c)``."""
+    out, left, right, coefficients = ([term[column] for term in terms] for column in range(4))
+    return _rust.plan_from_terms(sizes, 0, (out, left, right, [0] * len(terms), coefficients))
+
+
 Matrices = tuple[
     tuple[int, int, int],
     tuple[tuple[list[int], list[float]], tuple[list[int], list[float]], tuple[list[int], list[float]]],

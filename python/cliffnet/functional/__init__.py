@@ -18,6 +18,9 @@ from cliffnet.functional._blades import undual as undual
 from cliffnet.functional._blades import unpolarity as unpolarity
 from cliffnet.functional._characteristic import characteristic_coefficients as characteristic_coefficients
 from cliffnet.functional._characteristic import determinant as determinant
+from cliffnet.functional._class_invariants import class_inner_products as class_inner_products
+from cliffnet.functional._class_invariants import class_norms as class_norms
+from cliffnet.functional._class_invariants import class_squares as class_squares
 from cliffnet.functional._contractions import fat_inner_product as fat_inner_product
 from cliffnet.functional._contractions import hestenes_inner_product as hestenes_inner_product
 from cliffnet.functional._contractions import left_contraction as left_contraction
@@ -28,6 +31,10 @@ from cliffnet.functional._exponential import exp as exp
 from cliffnet.functional._factorization import factor_blade as factor_blade
 from cliffnet.functional._format import is_blade_major as is_blade_major
 from cliffnet.functional._format import to_blade_major as to_blade_major
+from cliffnet.functional._fully_connected import fully_connected_product as fully_connected_product
+from cliffnet.functional._gated_steerable import gated_steerable_product as gated_steerable_product
+from cliffnet.functional._gates import gate as gate
+from cliffnet.functional._gates import scalar_gate as scalar_gate
 from cliffnet.functional._homomorphism import embed as embed
 from cliffnet.functional._homomorphism import homomorphism as homomorphism
 from cliffnet.functional._homomorphism import restrict as restrict
@@ -39,6 +46,7 @@ from cliffnet.functional._invariants import norm_squared as norm_squared
 from cliffnet.functional._invariants import sandwich as sandwich
 from cliffnet.functional._inverse import inverse as inverse
 from cliffnet.functional._inverse import inverse_ex as inverse_ex
+from cliffnet.functional._layer_norm import layer_norm as layer_norm
 from cliffnet.functional._layouts import change_layout as change_layout
 from cliffnet.functional._linear import equivariant_linear as equivariant_linear
 from cliffnet.functional._logarithm import log as log
@@ -69,4 +77,5 @@ from cliffnet.functional._rotor_from_vectors import rotor_from_vectors as rotor_
 from cliffnet.functional._rotors import rotor_from_frames as rotor_from_frames
 from cliffnet.functional._rotors import rotor_from_matrix as rotor_from_matrix
 from cliffnet.functional._rotors import rotor_to_matrix as rotor_to_matrix
+from cliffnet.functional._steerable import steerable_product as steerable_product
 from cliffnet.functional._versor_factorization import factor_versor as factor_versor

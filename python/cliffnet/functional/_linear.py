@@ -1,6 +1,6 @@
 """Linear maps between channels that act on blades through a fixed family of maps."""
 
-import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -8,14 +8,19 @@ from torch import Tensor
 from cliffnet.algebra import LinearMaps
 from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
 from cliffnet.functional._checks import check_multivector, check_together
-from cliffnet.functional._format import is_blade_major
+from cliffnet.ops import equivariant_linear as _operator
+
+_is_traced: Callable[[], bool] = torch.compiler.is_dynamo_compiling
+
+# stands for no bias
+_NONE = torch.empty(0)
 
 
 def equivariant_linear(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor | None = None) -> Tensor:
     """Mix channels with one weight per pair of channels and linear map.
 
-    ``out[o] = sum over i, m of weight[o, i, m] maps[m](x[i])``, computed as one matrix product per map and run
-    of blades (a grade, for the maps of GATr) rather than with dense matrices over blades.
+    ``out[o] = sum over i, m of weight[o, i, m] maps[m](x[i])``, computed as one matrix product per map and blade that
+    it reaches rather than with dense matrices over blades.
 
     Parameters
     ----------
@@ -46,28 +51,14 @@ def equivariant_linear(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor
     ----------
     Brehmer et al., Geometric Algebra Transformer, 2023, Eq. 2; arXiv:2305.18415.
     """
+    if not _is_traced() and type(maps) is LinearMaps and (bias is None or (isinstance(bias, Tensor) and bias.numel())):
+        # the kernel checks its operands too; what it does not take is checked in full, for the words of the errors
+        result: Tensor = _operator.direct(x, weight, _NONE if bias is None else bias, maps.number)
+        if result is not NotImplemented:
+            return result
     _check_arguments(x, weight, maps, bias)
-    scalar = maps.algebra.blade_masks.index(0)
-    planes = x.movedim(-1, 0)
-    leading, out_channels = planes.shape[1:-1], weight.shape[0]
-    rows = math.prod(leading)
-    matrices = weight.permute(2, 1, 0).contiguous().unbind(0)
-    sources = [
-        part.reshape(run.size * rows, planes.shape[-1])
-        for run, part in zip(maps.runs, planes.split([run.size for run in maps.runs]), strict=True)
-    ]
-    pieces = []
-    for run in maps.runs:
-        piece = None
-        if bias is not None and run.start == scalar:
-            piece = bias if bias.dim() == 1 else bias.expand(*leading, out_channels).reshape(rows, out_channels)
-        for index, source, coefficient in run.sources:
-            matrix = matrices[index] if coefficient == 1.0 else coefficient * matrices[index]
-            piece = sources[source] @ matrix if piece is None else torch.addmm(piece, sources[source], matrix)
-        piece = x.new_zeros(()) if piece is None else piece
-        pieces.append(piece.expand(run.size * rows, out_channels))
-    result = torch.cat(pieces).view(maps.algebra.num_blades, *leading, out_channels).movedim(0, -1)
-    return result if is_blade_major(x) else result.contiguous()
+    routed: Tensor = _operator.routed(x, weight, x.new_empty(0) if bias is None else bias, maps.number)
+    return routed
 
 
 def _check_arguments(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor | None) -> None:

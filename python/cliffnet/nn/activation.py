@@ -1,33 +1,10 @@
 """Nonlinearities of multivectors: invariant gates."""
 
-import math
-from collections.abc import Callable
-
-import torch
 from torch import Tensor, nn
 
+from cliffnet import functional as F
 from cliffnet.nn.config import ACTIVATIONS, check_choice
-from cliffnet.nn.layout import scalar_plane
-
-
-def _gelu_tanh(x: Tensor) -> Tensor:
-    return nn.functional.gelu(x, approximate="tanh")
-
-
-def _gelu_over_argument(x: Tensor) -> Tensor:
-    # The tanh approximation of GELU, divided by its argument.
-    return torch.sigmoid(2.0 * math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3))
-
-
-_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "gelu": nn.functional.gelu,
-    "gelu_tanh": _gelu_tanh,
-    "silu": nn.functional.silu,
-    "tanh": torch.tanh,
-    "gelu_divide": _gelu_over_argument,
-}
+from cliffnet.reference import ACTIVATIONS as FUNCTIONS
 
 
 def gate(x: Tensor, gates: Tensor, activation: str = "gelu") -> Tensor:
@@ -40,15 +17,15 @@ def gate(x: Tensor, gates: Tensor, activation: str = "gelu") -> Tensor:
     gates : Tensor
         Invariants, shape (..., C).
     activation : str
-        ``relu``, ``sigmoid``, ``gelu``, ``gelu_tanh``, ``gelu_divide`` (GELU over its argument), ``silu`` or ``tanh``.
+        ``relu``, ``sigmoid``, ``gelu``, ``gelu_tanh``, ``gelu_divide`` (GELU over its argument), ``silu``, ``tanh`` or
+        another that :func:`cliffnet.functional.gate` knows.
 
     Returns
     -------
     Tensor
         Shape (..., C, B).
     """
-    check_choice("activation", activation, tuple(_FUNCTIONS))
-    return x * _FUNCTIONS[activation](gates)[..., None]
+    return F.gate(x, gates.unsqueeze(-1), activation)
 
 
 class ScalarGatedNonlinearity(nn.Module):
@@ -74,11 +51,12 @@ class ScalarGatedNonlinearity(nn.Module):
         check_choice("activation", activation, ACTIVATIONS)
         self.activation = activation
         self.gate_activation = "gelu_tanh" if mixed_gelu and activation == "gelu" else activation
+        self._function = FUNCTIONS[activation][0]
 
     def forward(self, multivectors: Tensor, scalars: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Apply the nonlinearity to (..., C, B) multivectors and (..., S) scalars."""
-        outputs = gate(multivectors, scalar_plane(multivectors), self.gate_activation)
-        return outputs, None if scalars is None else _FUNCTIONS[self.activation](scalars)
+        outputs = F.scalar_gate(multivectors, self.gate_activation)
+        return outputs, None if scalars is None else self._function(scalars)
 
     def extra_repr(self) -> str:
         """Describe the layer for ``repr``."""

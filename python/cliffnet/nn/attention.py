@@ -1,5 +1,6 @@
 """Attention layers over multivectors and scalars."""
 
+import math
 from typing import Any
 
 import torch
@@ -7,37 +8,16 @@ from torch import Tensor, nn
 
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError, ShapeError
-from cliffnet.nn.attention_features import measures_distance
-from cliffnet.nn.attention_functions import geometric_attention
+from cliffnet.nn.attention_features import comparison_plan, measures_distance
+from cliffnet.nn.attention_functions import attend, common_width, compared_width
 from cliffnet.nn.config import Compatibility, SelfAttentionConfig
 from cliffnet.nn.dropout import GradeDropout
-from cliffnet.nn.layout import cat_channels, check_multivectors, check_scalars, split_channels
+from cliffnet.nn.layout import cat_channels, check_multivectors, check_scalars
 from cliffnet.nn.linear import EquivariantLinear
 from cliffnet.nn.positional_encoding import RotaryPositionalEncoding
+from cliffnet.ops import attention_features, attention_values
 
 Streams = tuple[Tensor, Tensor | None]
-
-
-def _to_heads(x: Tensor, heads: int) -> Tensor:
-    """View multivectors (..., items, heads * C, B) as (..., heads, items, C, B)."""
-    split: Tensor = x.unflatten(-2, (heads, x.shape[-2] // heads))
-    return split.transpose(-4, -3)
-
-
-def _scalars_to_heads(x: Tensor, heads: int) -> Tensor:
-    """View scalars (..., items, heads * S) as (..., heads, items, S)."""
-    split: Tensor = x.unflatten(-1, (heads, x.shape[-1] // heads))
-    return split.transpose(-3, -2)
-
-
-def _from_heads(x: Tensor) -> Tensor:
-    """Merge multivectors (..., heads, items, C, B) into blade-major (..., items, heads * C, B)."""
-    return x.movedim(-1, 0).transpose(-3, -2).flatten(-2).movedim(0, -1)
-
-
-def _scalars_from_heads(x: Tensor) -> Tensor:
-    """Merge scalars (..., heads, items, S) into (..., items, heads * S)."""
-    return x.transpose(-3, -2).flatten(-2)
 
 
 def _total(*channels: int | None) -> int | None:
@@ -64,6 +44,10 @@ class _AttentionLayer(nn.Module):
         self.kv_heads = 1 if config.multi_query else config.num_heads
         self.hidden_mv_channels = config.hidden_mv_channels(mv_channels)
         self.hidden_scalar_channels = config.hidden_scalar_channels(scalar_channels)
+        self.comparison = comparison_plan(algebra)
+        extra = self.hidden_scalar_channels or 0
+        self.compared = compared_width(self.hidden_mv_channels, extra, self.comparison)
+        self.averaged = algebra.num_blades * self.hidden_mv_channels + extra
         self.distance_log_weights: nn.Parameter | None = None
         if measures_distance(algebra):
             self.distance_log_weights = nn.Parameter(torch.zeros(self.heads, self.hidden_mv_channels))
@@ -93,42 +77,31 @@ class _AttentionLayer(nn.Module):
     def _projection(self, mv_channels: int, scalar_channels: int | None, heads: int) -> EquivariantLinear:
         return self._linear(mv_channels, heads * self.hidden_mv_channels, scalar_channels, self._scalar_width(heads))
 
-    def _split(self, streams: Streams, *heads: int) -> list[Streams]:
-        """Cut a fused projection into streams of so many heads each, heads in front of items."""
+    def _features(
+        self, streams: Streams, weights: Tensor | None, heads: tuple[int, int, int], items: int
+    ) -> tuple[Tensor, ...]:
+        """Turn a projection with so many heads of queries, keys and values into what attention reads."""
         mv, scalars = streams
-        mv_parts = split_channels(mv, [count * self.hidden_mv_channels for count in heads])
-        views = [_to_heads(part, count) for part, count in zip(mv_parts, heads, strict=True)]
-        if scalars is None or self.hidden_scalar_channels is None:
-            return [(view, None) for view in views]
-        sizes = [count * self.hidden_scalar_channels for count in heads]
-        scalar_parts = scalars.split(sizes, dim=-1)
-        return [
-            (view, _scalars_to_heads(part, count)) for view, part, count in zip(views, scalar_parts, heads, strict=True)
-        ]
-
-    def _attend(
-        self,
-        q: tuple[Tensor, Tensor | None],
-        k: tuple[Tensor, Tensor | None],
-        v: tuple[Tensor, Tensor | None],
-        mask: Tensor | None,
-    ) -> tuple[Tensor, Tensor | None]:
-        weights = None if self.distance_log_weights is None else self.distance_log_weights.exp().unsqueeze(-2)
-        mv, scalars = geometric_attention(
-            q[0],
-            k[0],
-            v[0],
-            q[1],
-            k[1],
-            v[1],
-            self.algebra,
-            weights=weights,
-            normalizer_epsilon=self.config.normalizer_epsilon,
-            attention_mask=mask,
+        nothing = mv.new_empty(0)
+        width = common_width(items, self.compared, self.averaged)
+        return attention_features(
+            mv,
+            nothing if scalars is None else scalars,
+            nothing if weights is None else weights,
+            self.comparison,
+            *heads,
+            width,
+            self.config.normalizer_epsilon,
         )
-        mv = _from_heads(mv)
-        scalars = None if scalars is None else _scalars_from_heads(scalars)
-        mv, scalars = self.out_linear(mv, scalars)
+
+    def _distance_weights(self) -> Tensor | None:
+        return None if self.distance_log_weights is None else self.distance_log_weights.exp()
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Streams:
+        outputs = attend(q, k, v, 1.0 / math.sqrt(self.compared), mask)
+        scalar_channels = self.hidden_scalar_channels or 0
+        mv, scalars = attention_values(outputs, self.comparison, self.hidden_mv_channels, scalar_channels)
+        mv, scalars = self.out_linear(mv, scalars if scalar_channels else None)
         return (mv, scalars) if self.dropout is None else self.dropout(mv, scalars)
 
 
@@ -219,15 +192,26 @@ class SelfAttention(_AttentionLayer):
             Shapes (..., items, out_mv_channels, B) and (..., items, out_scalar_channels).
         """
         qk_mv, qk_scalars = self._add_features(multivectors, scalars, additional_qk_mv, additional_qk_scalars)
-        heads, kv_heads = self.heads, self.kv_heads
+        heads, kv_heads, items = self.heads, self.kv_heads, multivectors.shape[-3]
+        weights = self._distance_weights()
         if self.fused:
-            q, k, v = self._split(self.qkv_linear(qk_mv, qk_scalars), heads, kv_heads, kv_heads)
+            projection = self._encode(self.qkv_linear(qk_mv, qk_scalars))
+            q, k, v = self._features(projection, weights, (heads, kv_heads, kv_heads), items)
         else:
-            q, k = self._split(self.qk_linear(qk_mv, qk_scalars), heads, kv_heads)
-            (v,) = self._split(self.v_linear(multivectors, scalars), kv_heads)
-        if self.positional_encoding is not None and q[1] is not None and k[1] is not None:
-            q, k = (q[0], self.positional_encoding(q[1])), (k[0], self.positional_encoding(k[1]))
+            projection = self._encode(self.qk_linear(qk_mv, qk_scalars))
+            q, k, _ = self._features(projection, weights, (heads, kv_heads, 0), items)
+            *_, v = self._features(self.v_linear(multivectors, scalars), None, (0, 0, kv_heads), items)
         return self._attend(q, k, v, attention_mask)
+
+    def _encode(self, streams: Streams) -> Streams:
+        """Encode the positions of queries and keys in their scalars."""
+        mv, scalars = streams
+        if self.positional_encoding is None or scalars is None or self.hidden_scalar_channels is None:
+            return streams
+        end = (self.heads + self.kv_heads) * self.hidden_scalar_channels
+        encoded = scalars[..., :end].unflatten(-1, (-1, self.hidden_scalar_channels)).transpose(-3, -2)
+        encoded = self.positional_encoding(encoded).transpose(-3, -2).flatten(-2)
+        return mv, torch.cat((encoded, scalars[..., end:]), dim=-1)
 
     def _add_features(
         self, mv: Tensor, scalars: Tensor | None, more_mv: Tensor | None, more_scalars: Tensor | None
@@ -319,6 +303,9 @@ class CrossAttention(_AttentionLayer):
         tuple of Tensor and (Tensor or None)
             Shapes (..., queries, out_mv_channels, B) and (..., queries, out_scalar_channels).
         """
-        (q,) = self._split(self.q_linear(q_multivectors, q_scalars), self.heads)
-        k, v = self._split(self.kv_linear(kv_multivectors, kv_scalars), self.kv_heads, self.kv_heads)
+        items = kv_multivectors.shape[-3]
+        projection = self.q_linear(q_multivectors, q_scalars)
+        q, *_ = self._features(projection, self._distance_weights(), (self.heads, 0, 0), items)
+        projection = self.kv_linear(kv_multivectors, kv_scalars)
+        _, k, v = self._features(projection, None, (0, self.kv_heads, self.kv_heads), items)
         return self._attend(q, k, v, attention_mask)

@@ -1,33 +1,9 @@
-"""Vectors whose ordinary dot products are the invariants that attention compares."""
+"""Which blades attention compares."""
 
 import math
-from typing import NamedTuple
-
-import torch
-from torch import Tensor
 
 from cliffnet._graphs import kept_constant
-from cliffnet.algebra import Algebra
-from cliffnet.nn.layout import blade_planes
-
-_DENSE = torch.contiguous_format
-
-
-class FeatureLayout(NamedTuple):
-    """Which blades of a multivector enter the logits, and how.
-
-    ``inner`` are (blade, weight) pairs of the inner product, ``ideal`` and ``finite`` the blades of the homogeneous
-    coordinates of a point (empty and None where there are no points).
-    """
-
-    inner: tuple[tuple[int, float], ...]
-    ideal: tuple[int, ...]
-    finite: int | None
-
-    @property
-    def width(self) -> int:
-        """Number of features of one channel."""
-        return len(self.inner) + (0 if self.finite is None else len(self.ideal) + 2)
+from cliffnet.algebra import Algebra, plan_from_terms
 
 
 @kept_constant
@@ -75,55 +51,21 @@ def volume_blade(algebra: Algebra) -> int:
     return _volume_index(algebra.metric, algebra.blade_masks)
 
 
-def feature_layout(algebra: Algebra) -> FeatureLayout:
-    """Return the features of attention in this algebra; points, if any, count by distance only."""
+@kept_constant
+def _comparison(blades: int, inner: tuple[tuple[int, float], ...], points: tuple[int, ...]) -> int:
+    terms = [(0, index, index, weight) for index, weight in inner]
+    terms += [(place + 1, index, points[-1], 1.0) for place, index in enumerate(points[:-1])]
+    return plan_from_terms((blades, blades, max(len(points), 1)), tuple(terms))
+
+
+def comparison_plan(algebra: Algebra, *, by_distance: bool = True) -> int:
+    """Return the plan that says which features attention compares, see :func:`cliffnet.reference.attention_features`.
+
+    Where multivectors hold points, these count by distance only, unless ``by_distance`` is off.
+    """
     inner = inner_product_blades(algebra)
-    if not measures_distance(algebra):
-        return FeatureLayout(inner, (), None)
-    *ideal, finite = _point_blades(algebra.metric, algebra.blade_masks)
-    return FeatureLayout(tuple(pair for pair in inner if pair[0] != finite), tuple(ideal), finite)
-
-
-def _point(planes: tuple[Tensor, ...], layout: FeatureLayout, epsilon: float) -> tuple[list[Tensor], Tensor]:
-    """Scale homogeneous coordinates (a, b) by b / (b^2 + epsilon), which makes b nearly 1 away from 0."""
-    if layout.finite is None:
-        raise AssertionError("no points in this algebra")
-    # Copies of these few planes are kept for the backward pass, rather than the whole projection they are views of.
-    finite, *ideal = (planes[index].clone(memory_format=_DENSE) for index in (layout.finite, *layout.ideal))
-    # In half precision the square of a small b would vanish against epsilon.
-    wide = finite.float() if finite.dtype in (torch.float16, torch.bfloat16) else finite
-    factor = (wide / (wide * wide + epsilon)).to(finite.dtype)
-    return [coordinate * factor for coordinate in ideal], finite * factor
-
-
-def _square_sum(coordinates: list[Tensor]) -> Tensor:
-    total = coordinates[0] * coordinates[0]
-    for coordinate in coordinates[1:]:
-        total = total + coordinate * coordinate
-    return total
-
-
-def query_features(x: Tensor, layout: FeatureLayout, epsilon: float, weights: Tensor | None) -> list[Tensor]:
-    """Features (..., C) of queries; ``weights``, broadcasting with (..., C), scales the distance part."""
-    planes = blade_planes(x)
-    features = [planes[index] if weight == 1.0 else weight * planes[index] for index, weight in layout.inner]
-    if layout.finite is not None:
-        ideal, finite = _point(planes, layout, epsilon)
-        weighted = finite if weights is None else finite * weights
-        squares = _square_sum(ideal)
-        features.append(-squares if weights is None else -squares * weights)
-        features.append(-weighted * finite)
-        doubled = 2.0 * weighted
-        features.extend(coordinate * doubled for coordinate in ideal)
-    return features
-
-
-def key_features(x: Tensor, layout: FeatureLayout, epsilon: float) -> list[Tensor]:
-    """Features (..., C) of keys, in the order of :func:`query_features`."""
-    planes = blade_planes(x)
-    features = [planes[index] for index, _ in layout.inner]
-    if layout.finite is not None:
-        ideal, finite = _point(planes, layout, epsilon)
-        features.extend((finite * finite, _square_sum(ideal)))
-        features.extend(coordinate * finite for coordinate in ideal)
-    return features
+    points: tuple[int, ...] = ()
+    if by_distance and measures_distance(algebra):
+        points = _point_blades(algebra.metric, algebra.blade_masks)
+        inner = tuple(pair for pair in inner if pair[0] != points[-1])
+    return _comparison(algebra.num_blades, inner, points)

@@ -10,15 +10,11 @@ from cliffnet import functional as F
 from cliffnet.algebra import Algebra
 from cliffnet.errors import AlgebraMismatchError, ConfigError, ShapeError
 from cliffnet.nn._mask import prepare_mask
-from cliffnet.nn.attention_features import (
-    FeatureLayout,
-    feature_layout,
-    inner_product_blades,
-    key_features,
-    measures_distance,
-    query_features,
-)
-from cliffnet.nn.layout import blade_planes
+from cliffnet.nn.attention_features import comparison_plan, inner_product_blades, measures_distance
+from cliffnet.ops import attention_features
+from cliffnet.reference import comparison_of
+
+Streams = tuple[Tensor, Tensor | None]
 
 # From this many keys on it pays to pad features to one width, which torch's fused CPU kernel asks for.
 _FUSED_FROM_KEYS = 64
@@ -77,11 +73,8 @@ def geometric_attention(
     -----
     Pin-equivariant in the values, invariant in the logits. Brehmer et al. 2023, Eq. 8 and appendix A.
     """
-    layout = feature_layout(algebra)
-    q = query_features(q_mv, layout, normalizer_epsilon, weights)
-    k = key_features(k_mv, layout, normalizer_epsilon)
-    width = layout.width * q_mv.shape[-2] + (0 if q_scalars is None else q_scalars.shape[-1])
-    return _attend(q, k, v_mv, q_scalars, k_scalars, v_scalars, 1.0 / math.sqrt(width), attention_mask)
+    q, k, v = ((q_mv, q_scalars), (k_mv, k_scalars), (v_mv, v_scalars))
+    return _attend_heads(q, k, v, comparison_plan(algebra), weights, normalizer_epsilon, attention_mask)
 
 
 def scalar_product_attention(
@@ -105,81 +98,93 @@ def scalar_product_attention(
     -----
     Pin-equivariant. Brehmer et al. 2023, Eq. 7.
     """
-    layout = FeatureLayout(inner_product_blades(algebra), (), None)
-    q = query_features(q_mv, layout, 1.0, None)
-    k = key_features(k_mv, layout, 1.0)
-    width = layout.width * q_mv.shape[-2] + (0 if q_scalars is None else q_scalars.shape[-1])
-    return _attend(q, k, v_mv, q_scalars, k_scalars, v_scalars, 1.0 / math.sqrt(width), attention_mask)
+    q, k, v = ((q_mv, q_scalars), (k_mv, k_scalars), (v_mv, v_scalars))
+    return _attend_heads(q, k, v, comparison_plan(algebra, by_distance=False), None, 1.0, attention_mask)
 
 
-def _attend(
-    q: list[Tensor],
-    k: list[Tensor],
-    v_mv: Tensor,
-    q_scalars: Tensor | None,
-    k_scalars: Tensor | None,
-    v_scalars: Tensor | None,
-    scale: float,
-    mask: Tensor | None,
-) -> tuple[Tensor, Tensor | None]:
-    """Attend with ready features; all of shape (..., heads, items, channels)."""
-    channels, blades = v_mv.shape[-2:]
-    v = list(blade_planes(v_mv))
-    if q_scalars is not None and k_scalars is not None:
-        q, k = [*q, q_scalars], [*k, k_scalars]
-    if v_scalars is not None:
-        v.append(v_scalars)
-    _pad_to_common_width(q, k, v)
-    outputs = _dot_product_attention(torch.cat(q, -1), torch.cat(k, -1), torch.cat(v, -1), scale, mask)
-    mv_width = blades * channels
-    mv = outputs[..., :mv_width].unflatten(-1, (blades, channels)).transpose(-1, -2)
-    if v_scalars is None:
-        return mv, None
-    return mv, outputs[..., mv_width : mv_width + v_scalars.shape[-1]]
+def _attend_heads(
+    q: Streams, k: Streams, v: Streams, comparison: int, weights: Tensor | None, epsilon: float, mask: Tensor | None
+) -> Streams:
+    """Attend over streams (..., heads, items, C, B) and (..., heads, items, S)."""
+    if q[1] is None or k[1] is None:
+        q, k = (q[0], None), (k[0], None)
+    channels, blades = v[0].shape[-2:]
+    extra = 0 if v[1] is None else v[1].shape[-1]
+    compared = compared_width(q[0].shape[-2], 0 if q[1] is None else q[1].shape[-1], comparison)
+    width = common_width(k[0].shape[-3], compared, blades * channels + extra)
+    features = [
+        _features_of_heads(streams, role, weights, comparison, width, epsilon) for role, streams in enumerate((q, k, v))
+    ]
+    outputs = attend(features[0], features[1], features[2], 1.0 / math.sqrt(compared), mask).transpose(-3, -2)
+    end = blades * channels
+    mv = outputs[..., :end].unflatten(-1, (blades, channels)).transpose(-1, -2)
+    return mv, None if v[1] is None else outputs[..., end : end + extra]
 
 
-def _pad_to_common_width(q: list[Tensor], k: list[Tensor], v: list[Tensor]) -> None:
-    """Append zero features so that queries, keys and values are equally wide, where the fused kernel will help."""
-    if k[0].shape[-2] < _FUSED_FROM_KEYS:
-        return
-    widths = [sum(part.shape[-1] for part in parts) for parts in (q, v)]
-    # The kernels also want widths divisible by 8.
-    width = -(-max(widths) // 8) * 8
-    for parts in (q, k, v):
-        missing = width - sum(part.shape[-1] for part in parts)
-        if missing:
-            parts.append(parts[0].new_zeros((*parts[0].shape[:-1], missing)))
+def _features_of_heads(
+    streams: Streams, role: int, weights: Tensor | None, comparison: int, width: int, epsilon: float
+) -> Tensor:
+    """Return the features (..., items, heads, width) of queries (role 0), keys (1) or values (2)."""
+    mv = streams[0].transpose(-4, -3)
+    nothing = mv.new_empty(0)
+    scalars = nothing if streams[1] is None else streams[1].transpose(-3, -2).flatten(-2)
+    heads = [0, 0, 0]
+    heads[role] = mv.shape[-3]
+    numbers = (comparison, *heads, width, epsilon)
+    if role != 0 or weights is None:
+        return attention_features(mv.flatten(-3, -2), scalars, nothing, *numbers)[role]
+    weights = weights[(None,) * (3 - weights.dim())].transpose(-3, -2)
+    if math.prod(weights.shape[:-2]) > 1:
+        # weights of single queries or samples
+        return attention_features.composite(mv.flatten(-3, -2), scalars, weights, *numbers)[role]
+    weights = weights.reshape(weights.shape[-2:]).expand(heads[role], mv.shape[-2]).contiguous()
+    return attention_features(mv.flatten(-3, -2), scalars, weights, *numbers)[role]
 
 
-def _dot_product_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None) -> Tensor:
-    """Attend over (..., heads, items, features), where keys and values may have one head or one sample for all."""
-    *outer, heads, queries, _ = q.shape
-    try:
-        batch = torch.broadcast_shapes(q.shape[:-3], k.shape[:-3], v.shape[:-3])
-    except RuntimeError as error:
+def compared_width(channels: int, scalars: int, comparison: int) -> int:
+    """Return the number of features of a query."""
+    return comparison_of(comparison).features * channels + scalars
+
+
+def common_width(keys: int, *widths: int) -> int:
+    """Return the width to pad features to where torch's fused kernel will help, else 0."""
+    # the kernels also want widths divisible by 8
+    return -(-max(widths) // 8) * 8 if keys >= _FUSED_FROM_KEYS else 0
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None) -> Tensor:
+    """Attend over features (..., items, heads, width), where keys and values may have one head or sample for all."""
+    queries, heads = q.shape[-3:-1]
+    keys = k.shape[-3]
+    if k.shape[-2] not in (1, heads) or v.shape[-3:-1] != k.shape[-3:-1]:
         raise ShapeError(
-            f"the leading axes of queries {tuple(outer)}, keys {tuple(k.shape[:-3])} and values {tuple(v.shape[:-3])} "
-            "do not broadcast"
-        ) from error
-    keys = k.shape[-2]
-    if k.shape[-3] not in (1, heads) or v.shape[-3] != k.shape[-3] or v.shape[-2] != keys:
-        raise ShapeError(
-            f"keys have (heads, items) = {tuple(k.shape[-3:-1])} and values {tuple(v.shape[-3:-1])}; both must have "
+            f"keys have (items, heads) = {tuple(k.shape[-3:-1])} and values {tuple(v.shape[-3:-1])}; both must have "
             f"the same items and either 1 head or the {heads} of the queries"
         )
+    batch = _common_batch(q, k, v)
     if mask is not None:
         mask = prepare_mask(mask, batch, heads, queries, keys, q.dtype)
         if mask.dim() > 2:
             # Head-independent masks keep one head.
             mask = _flatten_batch(mask.expand(*batch, mask.shape[-3], queries, keys), len(batch))
     q, k, v = (_flatten_batch(x.expand(*batch, *x.shape[-3:]), len(batch)) for x in (q, k, v))
-    if k.shape[-3] == 1 and heads > 1:
-        if mask is None:
-            # Shared keys: the heads are just more queries, nothing is expanded.
-            folded = scaled_dot_product_attention(q.flatten(1, 2).unsqueeze(1), k, v, scale=scale)
-            return folded.view(*batch, heads, queries, v.shape[-1])
-        k, v = (x.expand(-1, heads, -1, -1) for x in (k, v))
-    return scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale).view(*batch, heads, queries, v.shape[-1])
+    if k.shape[-2] == 1 and mask is None:
+        # Shared keys: the heads are just more queries, nothing is expanded.
+        outputs = scaled_dot_product_attention(q.flatten(1, 2).unsqueeze(1), k.transpose(1, 2), v.transpose(1, 2), scale=scale)
+    else:
+        k, v = (x.expand(-1, -1, heads, -1).transpose(1, 2) for x in (k, v))
+        outputs = scaled_dot_product_attention(q.transpose(1, 2), k, v, attn_mask=mask, scale=scale).transpose(1, 2)
+    return outputs.reshape(*batch, queries, heads, v.shape[-1])
+
+
+def _common_batch(q: Tensor, k: Tensor, v: Tensor) -> torch.Size:
+    try:
+        return torch.broadcast_shapes(q.shape[:-3], k.shape[:-3], v.shape[:-3])
+    except RuntimeError as error:
+        raise ShapeError(
+            f"the leading axes of queries {tuple(q.shape[:-3])}, keys {tuple(k.shape[:-3])} and values "
+            f"{tuple(v.shape[:-3])} do not broadcast"
+        ) from error
 
 
 def _flatten_batch(x: Tensor, axes: int) -> Tensor:

@@ -1,9 +1,9 @@
 """Dropout that keeps equivariance."""
 
-import torch
 from torch import Tensor, nn
 
-from cliffnet.algebra import Algebra
+from cliffnet import functional as F
+from cliffnet.algebra import Algebra, Partition
 from cliffnet.nn.config import check_dropout
 
 
@@ -29,17 +29,15 @@ class GradeDropout(nn.Module):
         super().__init__()
         self.probability = check_dropout(probability) or 0.0
         self.algebra = algebra
+        self._grades = Partition.by_grade(algebra)
 
     def forward(self, multivectors: Tensor, scalars: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Drop grades of (..., C, B) multivectors and entries of (..., S) scalars."""
         if not self.training or self.probability == 0.0:
             return multivectors, scalars
         keep = 1.0 - self.probability
-        grades = self.algebra.dim + 1
-        kept = multivectors.new_empty((grades, *multivectors.shape[:-1])).bernoulli_(keep).div_(keep)
-        sizes = torch.tensor([self.algebra.grades.count(grade) for grade in range(grades)], device=kept.device)
-        factors = kept.repeat_interleave(sizes, dim=0, output_size=self.algebra.num_blades)
-        outputs = multivectors * factors.movedim(0, -1)
+        kept = multivectors.new_empty((self.algebra.dim + 1, *multivectors.shape[:-1])).bernoulli_(keep).div_(keep)
+        outputs = F.gate(multivectors, kept.movedim(0, -1), partition=self._grades)
         if scalars is not None:
             scalars = nn.functional.dropout(scalars, self.probability)
         return outputs, scalars

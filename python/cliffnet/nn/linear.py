@@ -5,11 +5,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from cliffnet import functional as F
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError
 from cliffnet.nn.config import INITIALIZATIONS, check_choice
-from cliffnet.nn.layout import check_multivectors, check_scalars, scalar_plane
+from cliffnet.nn.layout import check_multivectors, check_scalars
+from cliffnet.ops import linear_streams
 
 # Scale of the weights, scale of the maps to scalars, mean of the bias, per initialisation scheme.
 _SCHEMES = {
@@ -172,22 +172,21 @@ class EquivariantLinear(nn.Module):
         check_multivectors(multivectors, self.in_mv_channels, self.algebra)
         if scalars is not None or not self.allow_missing_scalars:
             check_scalars(scalars, self.in_scalar_channels, multivectors.shape[:-2])
-        outputs = F.equivariant_linear(multivectors, self.weight, self.maps, self._scalar_bias(scalars))
-        if self.mv_to_scalar is None:
-            return outputs, None
-        scalar_outputs = nn.functional.linear(scalar_plane(multivectors), self.mv_to_scalar, self.scalar_bias)
-        if self.scalar_to_scalar is not None and scalars is not None:
-            scalar_outputs = scalar_outputs + nn.functional.linear(scalars, self.scalar_to_scalar)
-        return outputs, scalar_outputs
-
-    def _scalar_bias(self, scalars: Tensor | None) -> Tensor | None:
-        """Return what is added to the scalar components: (C_out,) or (..., C_out)."""
-        if self.scalar_to_mv is None:
-            return self.bias
-        if scalars is None:
+        scalar_to_mv, scalar_to_scalar, bias = self.scalar_to_mv, self.scalar_to_scalar, self.bias
+        if scalars is None and scalar_to_mv is not None:
             # What allow_missing_scalars reproduces loses the bias together with the scalars.
-            return None
-        return nn.functional.linear(scalars, self.scalar_to_mv, self.bias)
+            scalar_to_mv = scalar_to_scalar = bias = None
+        return linear_streams(
+            multivectors,
+            scalars if scalar_to_mv is not None else None,
+            self.weight,
+            bias,
+            scalar_to_mv,
+            self.mv_to_scalar,
+            scalar_to_scalar,
+            self.scalar_bias,
+            self.maps.number,
+        )
 
     def extra_repr(self) -> str:
         """Describe the layer for ``repr``."""

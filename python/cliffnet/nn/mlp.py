@@ -11,8 +11,8 @@ from cliffnet.nn.activation import ScalarGatedNonlinearity
 from cliffnet.nn.attention_features import volume_blade
 from cliffnet.nn.config import Compatibility
 from cliffnet.nn.dropout import GradeDropout
-from cliffnet.nn.layout import cat_channels, split_channels
 from cliffnet.nn.linear import EquivariantLinear
+from cliffnet.ops import product_and_join
 
 
 def equivariant_join(x: Tensor, y: Tensor, reference: Tensor, algebra: Algebra) -> Tensor:
@@ -89,6 +89,9 @@ class GeometricBilinear(nn.Module):
             )
         self.algebra = algebra
         self.half_width = hidden // 2
+        self.product = algebra.product_plan("geometric_product")
+        self.join = algebra.product_plan("projective_join")
+        self.orientation = volume_blade(algebra)
         # Left and right factors of the products, then of the joins, in one layer.
         self.factor_linear = EquivariantLinear(
             in_mv_channels,
@@ -138,10 +141,8 @@ class GeometricBilinear(nn.Module):
                 f"{self.algebra.num_blades} blades of {self.algebra}"
             )
         factors, _ = self.factor_linear(multivectors, scalars)
-        left, right, join_left, join_right = split_channels(factors, [self.half_width] * 4)
-        products = F.geometric_product(left, right, self.algebra)
-        joins = equivariant_join(join_left, join_right, reference, self.algebra)
-        outputs: tuple[Tensor, Tensor | None] = self.out_linear(cat_channels((products, joins)), scalars)
+        mixed = product_and_join(factors, reference, self.product, self.join, self.orientation)
+        outputs: tuple[Tensor, Tensor | None] = self.out_linear(mixed, scalars)
         return outputs
 
 

@@ -1,10 +1,9 @@
 """Equivariant layer normalisation."""
 
-import torch
 from torch import Tensor, nn
 
 from cliffnet import functional as F
-from cliffnet.algebra import Algebra
+from cliffnet.algebra import Algebra, Partition
 from cliffnet.errors import ConfigError
 
 
@@ -14,11 +13,7 @@ def invariant_square(x: Tensor, algebra: Algebra) -> Tensor:
     Where no generator squares to -1 this is the scalar part of :math:`\tilde x x` itself. Otherwise a grade may
     have a negative square, and the absolute value is taken grade by grade.
     """
-    if algebra.q == 0:
-        return F.inner_product(x, x, algebra)
-    parts = [F.grade_project(x, [grade], algebra) for grade in range(algebra.dim + 1)]
-    squares = [F.inner_product(part, part, algebra).abs() for part in parts]
-    return torch.stack(squares).sum(0)
+    return F.class_squares(x, Partition.by_grade(algebra)).abs().sum(-1)
 
 
 class EquivariantLayerNorm(nn.Module):
@@ -50,9 +45,7 @@ class EquivariantLayerNorm(nn.Module):
 
     def forward(self, multivectors: Tensor, scalars: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Normalise (..., C, B) multivectors and (..., S) scalars."""
-        square = invariant_square(_at_least_single(multivectors), self.algebra).mean(-1)
-        factor = (self.gain * square.clamp_min(self.epsilon).rsqrt()).to(multivectors.dtype)
-        outputs = multivectors * factor[..., None, None]
+        outputs = F.layer_norm(multivectors, self.algebra, epsilon=self.epsilon, gain=self.gain)
         if scalars is None:
             return outputs, None
         return outputs, nn.functional.layer_norm(scalars, scalars.shape[-1:])
@@ -60,8 +53,3 @@ class EquivariantLayerNorm(nn.Module):
     def extra_repr(self) -> str:
         """Describe the layer for ``repr``."""
         return f"algebra={self.algebra}, epsilon={self.epsilon}, gain={self.gain}"
-
-
-def _at_least_single(x: Tensor) -> Tensor:
-    # Squares of half-precision numbers overflow or vanish long before the numbers do.
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -16,7 +16,8 @@ from cliffnet.algebra import plan_gradients, plan_sizes
 from cliffnet.ops._operator import Gradients, Operator
 
 
-def _is_blade_major(tensor: Tensor) -> bool:
+def is_blade_major(tensor: Tensor) -> bool:
+    """Tell whether a tensor is stored blade plane by blade plane and not contiguous as it stands."""
     return tensor.dim() > 1 and not tensor.is_contiguous() and tensor.movedim(-1, 0).is_contiguous()
 
 
@@ -28,7 +29,7 @@ def empty_results(operands: Sequence[Tensor], sizes: Sequence[int]) -> tuple[Ten
     leading = torch.broadcast_shapes(*(operand.shape[:-1] for operand in operands))
     # rank first: shapes of different ranks are compared axis by axis, which would tie symbolic sizes to numbers
     keeps_format = any(
-        operand.dim() == len(leading) + 1 and operand.shape[:-1] == leading and _is_blade_major(operand)
+        operand.dim() == len(leading) + 1 and operand.shape[:-1] == leading and is_blade_major(operand)
         for operand in operands
     )
     like = operands[0]

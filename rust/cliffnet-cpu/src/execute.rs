@@ -104,18 +104,8 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
                     };
                     free = free.add(buffer(sizes[operand]));
                 }
-                for (index, step) in operation.steps().iter().enumerate() {
-                    let (left, right, out) = (planes[step.left].read(), planes[step.right].read(), planes[step.out]);
-                    let adds = !operation.is_first(index);
-                    match step.program.route() {
-                        Route::Terms(terms) => {
-                            S::Compute::term_kernel(isa, count)(terms, left, right, out, adds);
-                        }
-                        Route::Matrix(program) => {
-                            let buffers = std::array::from_fn(|i| free.add(i * buffer(words)).cast());
-                            multiply_matrices::<S::Compute>(isa, program, buffers, left, right, out, adds);
-                        }
-                    }
+                for index in 0..operation.steps().len() {
+                    run_step::<S::Compute, N>(isa, operation, index, &planes, count, (free, buffer(words)));
                 }
                 for operand in operation.inputs()..N {
                     let (Operand { data, blade_stride }, offsets) = (operands[operand], offsets[operand]);
@@ -129,6 +119,40 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
             first += count as i64;
         }
     });
+}
+
+/// Runs one step of an operation on the planes of its operands; `buffers` is where the words of matrices go, and the bytes
+/// of each of the three.
+///
+/// # Safety
+/// The planes are valid for `count` lanes, rounded up to whole vectors, of as many blades as the operation says, and the
+/// buffers for three times as many bytes.
+#[inline(always)]
+pub(crate) unsafe fn run_step<T: Compute, const N: usize>(
+    isa: Isa,
+    operation: &Operation,
+    index: usize,
+    planes: &[PlanesMut<T>; N],
+    count: usize,
+    (free, bytes): (*mut u8, usize),
+) {
+    let step = &operation.steps()[index];
+    let (left, right, out) = (planes[step.left].read(), planes[step.right].read(), planes[step.out]);
+    let adds = !operation.is_first(index);
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match step.program.route() {
+            Route::Terms(terms) => T::term_kernel(isa, count)(terms, left, right, out, adds),
+            Route::Leaf(program) => {
+                let (kernel, lanes) = T::leaf_kernel(isa, program);
+                kernel(program, count.div_ceil(lanes), left, right, out, adds);
+            }
+            Route::Matrix(program) => {
+                let buffers = std::array::from_fn(|i| free.add(i * bytes).cast());
+                multiply_matrices::<T>(isa, program, buffers, left, right, out, adds);
+            }
+        }
+    }
 }
 
 /// One product of matrices on one vector of lanes.

@@ -42,6 +42,16 @@ impl<const N: usize> Geometry<N> {
         self.lanes
     }
 
+    /// Lanes from lane `first` to the end of the innermost axis.
+    pub(crate) fn run(&self, first: i64) -> i64 {
+        self.axes.last().map_or(1, |inner| inner.size - first % inner.size)
+    }
+
+    /// Whether neighbouring lanes of the innermost axis are neighbours in an operand.
+    pub(crate) fn steps_by_one(&self, operand: usize) -> bool {
+        self.axes.last().is_none_or(|inner| inner.strides[operand] == 1)
+    }
+
     /// Offsets of `count` consecutive lanes from lane `first`; `table` is filled only where they follow no pattern.
     pub(crate) fn offsets<'a, const TILE: usize>(
         &self,

@@ -60,7 +60,7 @@ pub(crate) trait Lanes: Copy {
 
 /// Lanes as a plain array, for any processor.
 #[derive(Clone, Copy)]
-pub(crate) struct Portable<T, const N: usize>([T; N]);
+pub(crate) struct Portable<T, const N: usize>(pub(crate) [T; N]);
 
 macro_rules! portable {
     ($scalar:ty, $width:literal) => {

@@ -2,6 +2,7 @@
 
 use cliffnet_plan::{MatrixProduct, Plan};
 
+use crate::leaf_program::LeafProgram;
 use crate::matrix_program::MatrixProgram;
 use crate::terms::Terms;
 
@@ -18,6 +19,7 @@ pub struct Program {
 #[derive(Clone, Debug)]
 pub(crate) enum Route {
     Terms(Terms),
+    Leaf(LeafProgram),
     Matrix(MatrixProgram),
 }
 
@@ -28,7 +30,10 @@ impl Program {
     ///
     /// Returns `None` for a weighted plan, which no kernel of this crate runs.
     pub fn new(plan: &Plan) -> Option<Self> {
-        plan.matrix_product().and_then(|product| Self::by_matrices(plan, &product)).or_else(|| Self::by_terms(plan))
+        plan.matrix_product()
+            .and_then(|product| Self::by_matrices(plan, &product))
+            .or_else(|| Self::by_blocks(plan))
+            .or_else(|| Self::by_terms(plan))
     }
 
     /// Compiles an unweighted plan to its terms, whatever is quicker.
@@ -38,6 +43,14 @@ impl Program {
         }
         let terms = Terms::new(plan);
         Some(Self::of(plan, terms.len(), Route::Terms(terms)))
+    }
+
+    /// Compiles an unweighted plan to products of blocks, if its terms fall into blocks.
+    pub fn by_blocks(plan: &Plan) -> Option<Self> {
+        if plan.is_weighted() {
+            return None;
+        }
+        LeafProgram::new(plan).map(|program| Self::of(plan, plan.terms().len(), Route::Leaf(program)))
     }
 
     fn by_matrices(plan: &Plan, product: &MatrixProduct) -> Option<Self> {
@@ -72,6 +85,11 @@ impl Program {
     /// Whether the program multiplies matrices.
     pub fn is_matrix(&self) -> bool {
         matches!(self.route, Route::Matrix(_))
+    }
+
+    /// Whether the program multiplies blocks.
+    pub fn is_blocks(&self) -> bool {
+        matches!(self.route, Route::Leaf(_))
     }
 
     pub(crate) fn route(&self) -> &Route {

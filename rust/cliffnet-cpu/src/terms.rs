@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use cliffnet_plan::Plan;
+use cliffnet_plan::{Plan, Term};
 
 /// One pair of operand blades.
 #[derive(Clone, Copy, Debug)]
@@ -33,18 +33,27 @@ pub(crate) struct Terms {
 impl Terms {
     /// The terms of a plan without weights.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let mut groups: Vec<[Vec<(Pair, f64)>; 3]> = vec![[const { Vec::new() }; 3]; plan.out_size()];
-        for term in plan.terms() {
-            let kind = match term.coefficient {
+        let pair = |term: &Term| Pair { left: term.left, right: term.right };
+        Self::of_rows(
+            plan.out_size(),
+            plan.terms().iter().map(|term| (usize::from(term.out), pair(term), term.coefficient)),
+        )
+    }
+
+    /// Terms that each name the row they add to.
+    pub(crate) fn of_rows(rows: usize, terms: impl IntoIterator<Item = (usize, Pair, f64)>) -> Self {
+        let mut groups: Vec<[Vec<(Pair, f64)>; 3]> = vec![[const { Vec::new() }; 3]; rows];
+        for (row, pair, coefficient) in terms {
+            let kind = match coefficient {
                 1.0 => 0,
                 -1.0 => 1,
                 _ => 2,
             };
-            let pair = Pair { left: term.left, right: term.right };
-            groups[usize::from(term.out)][kind].push((pair, term.coefficient));
+            groups[row][kind].push((pair, coefficient));
         }
-        let mut pairs = Vec::with_capacity(plan.terms().len());
-        let mut coefficients = Vec::with_capacity(plan.terms().len());
+        let count = groups.iter().flatten().map(Vec::len).sum();
+        let mut pairs = Vec::with_capacity(count);
+        let mut coefficients = Vec::with_capacity(count);
         let mut rows = Vec::with_capacity(groups.len());
         for group in &groups {
             let [plus, minus, scaled] = group.each_ref().map(|terms| {

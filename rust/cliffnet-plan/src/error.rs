@@ -71,6 +71,13 @@ pub enum Error {
         /// One of the two.
         term: Term,
     },
+    /// A linear map names a blade that there is not.
+    BladeOutOfRange {
+        /// The blade as given.
+        blade: usize,
+        /// Number of blades.
+        blades: usize,
+    },
 }
 
 impl fmt::Display for Error {
@@ -110,6 +117,9 @@ impl fmt::Display for Error {
             ),
             Self::DuplicateTerm { term } => {
                 write!(formatter, "{term} occurs twice; add the coefficients of equal terms")
+            }
+            Self::BladeOutOfRange { blade, blades } => {
+                write!(formatter, "a linear map names blade {blade}; it must be below {blades}")
             }
         }
     }

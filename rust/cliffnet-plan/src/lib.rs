@@ -7,6 +7,7 @@
 
 mod error;
 mod hash;
+mod linear_maps;
 mod matrix;
 mod partition;
 mod plan;
@@ -18,6 +19,7 @@ mod term;
 
 pub use cliffnet_algebra::{Division, is_unit_product_negative};
 pub use error::Error;
+pub use linear_maps::{Entry, LinearMaps, intern_linear_maps, linear_maps};
 pub use matrix::{MatrixProduct, MatrixStep, Source};
 pub use partition::Partition;
 pub use plan::Plan;

@@ -20,7 +20,7 @@ use crate::work::{Work, is_small, parallel};
 
 /// Numbers in a hash table whose keys are hashes already.
 #[derive(Default)]
-struct IdHasher(u64);
+pub(crate) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
@@ -38,10 +38,10 @@ impl Hasher for IdHasher {
     }
 }
 
-type ById<T> = RwLock<HashMap<i64, Arc<T>, BuildHasherDefault<IdHasher>>>;
+pub(crate) type ById<T> = RwLock<HashMap<i64, Arc<T>, BuildHasherDefault<IdHasher>>>;
 
-/// The entry of a plan, made on first use; plans are never freed, so neither are these.
-fn kept<T>(table: &ById<T>, id: i64, make: impl FnOnce() -> Result<T, String>) -> Result<Arc<T>, String> {
+/// The entry of an id, made on first use; what ids name is never freed, so neither are these.
+pub(crate) fn kept<T>(table: &ById<T>, id: i64, make: impl FnOnce() -> Result<T, String>) -> Result<Arc<T>, String> {
     if let Some(found) = table.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
         return Ok(Arc::clone(found));
     }
@@ -56,7 +56,7 @@ static BACKWARDS: LazyLock<ById<Operation>> = LazyLock::new(RwLock::default);
 static DOUBLE_BACKWARDS: LazyLock<ById<Operation>> = LazyLock::new(RwLock::default);
 
 /// The program of a plan, compiled on first use.
-fn program(id: i64) -> Result<Arc<Program>, String> {
+pub(crate) fn program(id: i64) -> Result<Arc<Program>, String> {
     kept(&PROGRAMS, id, || {
         let plan = PlanId::from_i64(id).and_then(cliffnet_plan::get_or_recover).ok_or_else(|| unknown(id))?;
         Program::new(&plan).ok_or_else(|| format!("plan {id} is weighted; bilinear takes unweighted plans"))
@@ -64,18 +64,18 @@ fn program(id: i64) -> Result<Arc<Program>, String> {
 }
 
 /// The programs of the gradients by the left and the right operand.
-fn gradient_programs(id: i64) -> Result<[Arc<Program>; 2], String> {
+pub(crate) fn gradient_programs(id: i64) -> Result<[Arc<Program>; 2], String> {
     program(id)?;
     let (left, right) = PlanId::from_i64(id).and_then(cliffnet_plan::gradients).ok_or_else(|| unknown(id))?;
     Ok([program(left.as_i64())?, program(right.as_i64())?])
 }
 
 /// Step `out (+)= left * right`.
-fn step(program: &Arc<Program>, [left, right, out]: [usize; 3]) -> Step {
+pub(crate) fn step(program: &Arc<Program>, [left, right, out]: [usize; 3]) -> Step {
     Step { program: Arc::clone(program), left, right, out }
 }
 
-fn operation(inputs: usize, outputs: usize, steps: Vec<Step>) -> Result<Operation, String> {
+pub(crate) fn operation(inputs: usize, outputs: usize, steps: Vec<Step>) -> Result<Operation, String> {
     Operation::new(inputs, outputs, steps).map_err(|error| error.to_string())
 }
 

@@ -2,12 +2,20 @@
 //!
 //! Argument conversion and error mapping only; the arithmetic lives in the other crates.
 
+mod attention;
 mod bilinear;
 mod direct;
 mod failure;
+mod fully_connected;
+mod gated;
+mod layers;
+mod linear;
+mod operands;
 mod operator;
 mod plans;
+mod product_and_join;
 mod shape;
+mod steerable;
 mod surroundings;
 mod tables;
 mod tensor;
@@ -52,6 +60,8 @@ fn register_operators(torch_cpu_path: &str, c10_path: &str) -> PyResult<()> {
 mod _rust {
     #[pymodule_export]
     use super::direct::{DirectOperator, direct_operator};
+    #[pymodule_export]
+    use super::linear::{intern_maps, interned_maps};
     #[pymodule_export]
     use super::plans::{
         inner_product_plan, plan_from_terms, plan_gradients, plan_matrices, plan_paths, plan_sizes, plan_terms,

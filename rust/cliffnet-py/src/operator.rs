@@ -3,7 +3,14 @@
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::attention;
 use crate::bilinear;
+use crate::fully_connected;
+use crate::gated;
+use crate::layers;
+use crate::linear;
+use crate::product_and_join;
+use crate::steerable;
 use crate::tensor::Tensor;
 use crate::torch_abi::{BoxedKernel, StableValue, TensorHandle, TorchFunctions, functions};
 use crate::work::{Work, panic_message};
@@ -13,7 +20,6 @@ use crate::work::{Work, panic_message};
 pub(crate) enum Kind {
     Tensor,
     Integer,
-    #[expect(dead_code, reason = "for operators with real parameters")]
     Float,
 }
 
@@ -45,7 +51,6 @@ impl<'t> Arguments<'t> {
     }
 
     /// The real number at `index`.
-    #[expect(dead_code, reason = "for operators with real parameters")]
     pub(crate) fn float(&self, index: usize) -> Result<f64, String> {
         match self.0.get(index) {
             Some(Value::Float(value)) => Ok(*value),
@@ -144,8 +149,33 @@ impl Operator {
 }
 
 /// Every operator.
-pub(crate) static OPERATORS: &[&Operator] =
-    &[&bilinear::BILINEAR, &bilinear::BACKWARD, &bilinear::DOUBLE_BACKWARD, &PROBE];
+pub(crate) static OPERATORS: &[&Operator] = &[
+    &bilinear::BILINEAR,
+    &bilinear::BACKWARD,
+    &bilinear::DOUBLE_BACKWARD,
+    &product_and_join::PRODUCT_AND_JOIN,
+    &product_and_join::PRODUCT_AND_JOIN_BACKWARD,
+    &attention::FEATURES,
+    &attention::FEATURES_BACKWARD,
+    &attention::VALUES,
+    &steerable::PRODUCT,
+    &steerable::BACKWARD,
+    &linear::FORWARD,
+    &linear::BACKWARD,
+    &fully_connected::PRODUCT,
+    &fully_connected::BACKWARD,
+    &gated::PRODUCT,
+    &gated::BACKWARD,
+    &layers::CLASS_INVARIANTS,
+    &layers::CLASS_INVARIANTS_BACKWARD,
+    &layers::GATE,
+    &layers::GATE_BACKWARD,
+    &layers::SELF_GATE,
+    &layers::SELF_GATE_BACKWARD,
+    &layers::CHANNEL_NORM,
+    &layers::CHANNEL_NORM_BACKWARD,
+    &PROBE,
+];
 
 operator!(
     /// Always panics: it exists so that users and tests can see that a defect in native code surfaces as an exception.

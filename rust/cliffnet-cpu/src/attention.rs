@@ -1,0 +1,360 @@
+//! Features of attention: vectors whose dot products are the invariants that attention compares.
+//!
+//! A token holds the multivectors of several heads, `channels` of each, and as many scalars of each. Its queries become
+//!
+//! ```text
+//! w_b x_b for the blades b of the inner product,   -v |a|^2,  -v b^2,  2 v b a_1, ..., 2 v b a_n,   scalars,   zeros
+//! ```
+//!
+//! and its keys `x_b, b^2, |a|^2, b a_1, ..., b a_n`, each for all channels of a head: where multivectors hold points
+//! `(a, b)` in homogeneous coordinates, softly normalised by `b / (b^2 + epsilon)`, the dot product is minus the squared
+//! distance times the weight v. Values are all blades and the scalars.
+
+use cliffnet_plan::Plan;
+
+use crate::attention_token::Real;
+use crate::dtype::{BFloat16, DType, Float16, Storage};
+use crate::geometry::{Geometry, Offsets};
+use crate::isa::Isa;
+use crate::kernel::Compute;
+use crate::scratch::with_scratch;
+
+/// Which blades enter the features.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// Blades of the inner product, and their weights.
+    pub(crate) inner: Vec<(usize, f64)>,
+    /// Blades of the coordinates `a` of a point; empty where there are no points.
+    pub(crate) ideal: Vec<usize>,
+    /// Blade of the coordinate `b`.
+    pub(crate) finite: usize,
+    /// Blades of a multivector.
+    pub(crate) blades: usize,
+}
+
+impl Comparison {
+    /// Reads a comparison off a plan: output 0 is the inner product, a sum of weighted squares, and every further output
+    /// the product of an ideal and the finite coordinate. None when the plan is of another kind.
+    pub fn new(plan: &Plan) -> Option<Self> {
+        let mut comparison = Self { inner: Vec::new(), ideal: Vec::new(), finite: 0, blades: plan.left_size() };
+        if plan.is_weighted() || plan.right_size() != plan.left_size() {
+            return None;
+        }
+        for term in plan.terms() {
+            let (left, right) = (usize::from(term.left), usize::from(term.right));
+            if term.out == 0 && left == right {
+                comparison.inner.push((left, term.coefficient));
+            } else if usize::from(term.out) == comparison.ideal.len() + 1
+                && (comparison.ideal.is_empty() || comparison.finite == right)
+            {
+                comparison.ideal.push(left);
+                comparison.finite = right;
+            } else {
+                return None;
+            }
+        }
+        (comparison.ideal.len() + 1 == plan.out_size()).then_some(comparison)
+    }
+
+    /// Blades of a multivector.
+    pub fn blades(&self) -> usize {
+        self.blades
+    }
+
+    /// Features of one channel of queries and keys.
+    pub fn features(&self) -> usize {
+        self.inner.len() + self.points()
+    }
+
+    /// Features of one channel that measure distance.
+    pub(crate) fn points(&self) -> usize {
+        if self.ideal.is_empty() { 0 } else { self.ideal.len() + 2 }
+    }
+}
+
+/// Sizes of a token.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenShape {
+    /// Heads of queries, keys and values: heads of a token stand in this order.
+    pub heads: [usize; 3],
+    /// Multivector channels of a head.
+    pub channels: usize,
+    /// Scalars of a head.
+    pub scalars: usize,
+    /// Entries of a feature vector of queries, keys and values, zeros at the end included.
+    pub widths: [usize; 3],
+    /// Softening of the normaliser of points.
+    pub epsilon: f64,
+}
+
+impl TokenShape {
+    /// Channels of all heads of a token.
+    pub(crate) fn lanes(&self) -> usize {
+        self.heads.iter().sum::<usize>() * self.channels
+    }
+}
+
+/// A tensor of tokens: its first element, and its strides within a token, in elements: those of channels and blades, of
+/// scalars (and 0), or of heads and features.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokens {
+    /// First element.
+    pub data: *mut u8,
+    /// Strides.
+    pub strides: [i64; 2],
+}
+
+/// The tensors of a call; gradients of multivectors and scalars, and cotangents of features, have the places of what they
+/// belong to.
+#[derive(Clone, Copy, Debug)]
+pub struct Streams {
+    /// Multivectors.
+    pub multivectors: Tokens,
+    /// Scalars, without memory where there are none.
+    pub scalars: Tokens,
+    /// Queries, keys and values; those of no heads have no memory.
+    pub features: [Tokens; 3],
+}
+
+/// Number of operands of the geometry of tokens: multivectors, scalars, three of features, gradients of the first two.
+pub const TOKEN_OPERANDS: usize = 7;
+
+/// What to do with tokens.
+#[derive(Clone, Copy, Debug)]
+pub enum PackingTask {
+    /// Multivectors and scalars to features.
+    Forward,
+    /// Cotangents of features to gradients of multivectors, scalars and weights.
+    Backward {
+        /// Gradients of multivectors.
+        multivectors: Tokens,
+        /// Gradients of scalars.
+        scalars: Tokens,
+        /// Where the gradients of the weights are added to; null without weights.
+        weights: *mut f64,
+    },
+    /// Values to multivectors and scalars, the inverse of the first.
+    Unpack,
+}
+
+/// A call of [`pack_tokens`].
+#[derive(Clone, Copy)]
+pub struct Packing<'a> {
+    /// What the features are.
+    pub comparison: &'a Comparison,
+    /// Sizes.
+    pub shape: TokenShape,
+    /// Offsets of tokens.
+    pub geometry: &'a Geometry<TOKEN_OPERANDS>,
+    /// Tensors.
+    pub streams: Streams,
+    /// Weights of the distances, one for each channel of queries; empty for ones.
+    pub weights: &'a [f64],
+    /// What to do.
+    pub direction: PackingTask,
+}
+
+/// Runs a packing on the tokens `tokens`.
+///
+/// # Safety
+/// Every address that sizes and strides give lies inside live tensors of `dtype`; what is written has distinct addresses
+/// that no other thread touches; `isa` is available.
+pub unsafe fn pack_tokens(packing: &Packing<'_>, dtype: DType, isa: Isa, tokens: std::ops::Range<i64>) {
+    // SAFETY: the contract is passed on unchanged, with the element type named by `dtype`.
+    unsafe {
+        match dtype {
+            DType::F32 => run_on::<f32>(packing, isa, tokens),
+            DType::F64 => run_on::<f64>(packing, isa, tokens),
+            DType::BF16 => run_on::<BFloat16>(packing, isa, tokens),
+            DType::F16 => run_on::<Float16>(packing, isa, tokens),
+        }
+    }
+}
+
+/// Reads `count` neighbouring elements.
+///
+/// # Safety
+/// They lie in a live tensor of `dtype`.
+pub unsafe fn read_numbers(dtype: DType, data: *const u8, count: usize) -> Vec<f64> {
+    unsafe fn read<S: Storage<Compute: Real>>(data: *const u8, count: usize) -> Vec<f64> {
+        // SAFETY: the caller vouches for the elements.
+        (0..count).map(|index| unsafe { data.cast::<S>().add(index).read() }.widen().to_f64()).collect()
+    }
+    // SAFETY: passed on, with the element type named by `dtype`.
+    unsafe {
+        match dtype {
+            DType::F32 => read::<f32>(data, count),
+            DType::F64 => read::<f64>(data, count),
+            DType::BF16 => read::<BFloat16>(data, count),
+            DType::F16 => read::<Float16>(data, count),
+        }
+    }
+}
+
+/// Writes neighbouring elements.
+///
+/// # Safety
+/// As [`read_numbers`], for writing.
+pub unsafe fn write_numbers(dtype: DType, data: *mut u8, numbers: &[f64]) {
+    unsafe fn write<S: Storage>(data: *mut u8, numbers: &[f64]) {
+        for (index, &number) in numbers.iter().enumerate() {
+            // SAFETY: the caller vouches for the elements.
+            unsafe { data.cast::<S>().add(index).write(S::narrow(S::Compute::from_f64(number))) };
+        }
+    }
+    // SAFETY: passed on, with the element type named by `dtype`.
+    unsafe {
+        match dtype {
+            DType::F32 => write::<f32>(data, numbers),
+            DType::F64 => write::<f64>(data, numbers),
+            DType::BF16 => write::<BFloat16>(data, numbers),
+            DType::F16 => write::<Float16>(data, numbers),
+        }
+    }
+}
+
+unsafe fn run_on<S: Storage>(packing: &Packing<'_>, isa: Isa, tokens: std::ops::Range<i64>)
+where
+    S::Compute: Real,
+{
+    // SAFETY: the instruction set is available by the contract, which is passed on.
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => run_avx512::<S>(packing, tokens),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => run_avx2::<S>(packing, tokens),
+            _ => run::<S>(packing, tokens),
+        }
+    }
+}
+
+/// [`run`] compiled for an instruction set.
+macro_rules! compiled {
+    ($name:ident, $features:literal) => {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = $features)]
+        unsafe fn $name<S: Storage>(packing: &Packing<'_>, tokens: std::ops::Range<i64>)
+        where
+            S::Compute: Real,
+        {
+            // SAFETY: the contract is that of run, passed on.
+            unsafe { run::<S>(packing, tokens) }
+        }
+    };
+}
+
+compiled!(run_avx512, "avx512f,avx2,fma");
+compiled!(run_avx2, "avx2,fma");
+
+/// [`pack_tokens`] for one element type.
+///
+/// # Safety
+/// As [`pack_tokens`].
+#[inline(always)]
+unsafe fn run<S: Storage>(packing: &Packing<'_>, tokens: std::ops::Range<i64>)
+where
+    S::Compute: Real,
+{
+    let (blades, lanes) = (packing.comparison.blades, packing.shape.lanes());
+    let points = packing.comparison.ideal.len();
+    let planes = blades + packing.comparison.features() + points + 2;
+    with_scratch((2 * planes * lanes + 1) * size_of::<S::Compute>(), |scratch| {
+        let mut table: Option<[[i64; 1]; TOKEN_OPERANDS]> = None;
+        for token in tokens {
+            let offsets = packing.geometry.offsets(token, 1, &mut table).map(|offsets: Offsets<'_>| offsets.at(0));
+            // SAFETY: scratch holds all planes of a token twice; the rest is the contract of the caller.
+            unsafe { S::Compute::run_token::<S>(packing, offsets, scratch.cast()) };
+        }
+    });
+}
+
+/// Reads `blades` planes of `lanes` lanes; `strides` are those of lanes and blades.
+///
+/// # Safety
+/// Source and target are valid for all of them.
+#[inline(always)]
+pub(crate) unsafe fn read_planes<S: Storage>(
+    source: *const S,
+    [lane_stride, blade_stride]: [i64; 2],
+    [blades, lanes]: [usize; 2],
+    target: *mut S::Compute,
+) {
+    for blade in 0..blades {
+        // SAFETY: the caller vouches for every element.
+        unsafe {
+            let plane = source.offset(blade as isize * blade_stride as isize);
+            let target = target.add(blade * lanes);
+            if lane_stride == 1 {
+                for lane in 0..lanes {
+                    target.add(lane).write(plane.add(lane).read().widen());
+                }
+            } else {
+                for lane in 0..lanes {
+                    target.add(lane).write(plane.offset(lane as isize * lane_stride as isize).read().widen());
+                }
+            }
+        }
+    }
+}
+
+/// Writes `blades` planes of `lanes` lanes, the reverse of [`read_planes`].
+///
+/// # Safety
+/// As [`read_planes`].
+#[inline(always)]
+pub(crate) unsafe fn write_planes<S: Storage>(
+    source: *const S::Compute,
+    [lane_stride, blade_stride]: [i64; 2],
+    [blades, lanes]: [usize; 2],
+    target: *mut S,
+) {
+    for blade in 0..blades {
+        // SAFETY: the caller vouches for every element.
+        unsafe {
+            let plane = target.offset(blade as isize * blade_stride as isize);
+            let source = source.add(blade * lanes);
+            if lane_stride == 1 {
+                for lane in 0..lanes {
+                    plane.add(lane).write(S::narrow(source.add(lane).read()));
+                }
+            } else {
+                for lane in 0..lanes {
+                    plane.offset(lane as isize * lane_stride as isize).write(S::narrow(source.add(lane).read()));
+                }
+            }
+        }
+    }
+}
+
+/// Copies `count` blocks of `length` elements between two places.
+///
+/// # Safety
+/// Both are valid for all of them.
+#[inline(always)]
+pub(crate) unsafe fn copy_blocks<A: Copy, B>(
+    source: *const A,
+    source_strides: [isize; 2],
+    target: *mut B,
+    target_strides: [isize; 2],
+    [count, length]: [usize; 2],
+    convert: impl Fn(A) -> B,
+) {
+    let dense = source_strides[1] == 1 && target_strides[1] == 1;
+    for block in 0..count {
+        // SAFETY: the caller vouches for every element.
+        unsafe {
+            let from = source.offset(block as isize * source_strides[0]);
+            let to = target.offset(block as isize * target_strides[0]);
+            match length {
+                4 if dense => (0..4).for_each(|i| to.add(i).write(convert(from.add(i).read()))),
+                8 if dense => (0..8).for_each(|i| to.add(i).write(convert(from.add(i).read()))),
+                16 if dense => (0..16).for_each(|i| to.add(i).write(convert(from.add(i).read()))),
+                _ if dense => (0..length).for_each(|i| to.add(i).write(convert(from.add(i).read()))),
+                _ => (0..length as isize).for_each(|i| {
+                    to.offset(i * target_strides[1]).write(convert(from.offset(i * source_strides[1]).read()));
+                }),
+            }
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Queries, keys and values of attention in the layout that torch's attention reads:
+//!
+//! * `attention_features(multivectors, scalars, weights, comparison, query_heads, key_heads, value_heads, width, epsilon)`:
+//!   features of each token's heads, (..., heads, features) for queries, keys and values;
+//! * `attention_features_backward(queries, keys, values, multivectors, scalars, weights, comparison, ...)`: the gradients
+//!   of the three tensors;
+//! * `attention_values(values, comparison, channels, scalars)`: values back to multivectors and scalars.
+//!
+//! Tensors without scalars, and weights that are all ones, are given as empty tensors of one axis.
+
+use std::ops::Range;
+use std::sync::{Arc, LazyLock, RwLock};
+
+use cliffnet_cpu::{
+    Axis, Comparison, DType, Geometry, Packing, PackingTask, Streams, TOKEN_OPERANDS, TokenShape, Tokens, pack_tokens,
+    read_numbers, selected_isa, write_numbers,
+};
+use cliffnet_plan::PlanId;
+
+use crate::bilinear::{ById, kept};
+use crate::operator::{Arguments, Prepared, operator};
+use crate::plans::unknown;
+use crate::shape::{is_blade_major, output_strides};
+use crate::tensor::Tensor;
+use crate::torch_abi::TorchFunctions;
+use crate::work::{Work, is_small, parallel};
+
+static COMPARISONS: LazyLock<ById<Comparison>> = LazyLock::new(RwLock::default);
+
+fn comparison(id: i64) -> Result<Arc<Comparison>, String> {
+    kept(&COMPARISONS, id, || {
+        let plan = PlanId::from_i64(id).and_then(cliffnet_plan::get_or_recover).ok_or_else(|| unknown(id))?;
+        Comparison::new(&plan).ok_or_else(|| format!("plan {id} is not a comparison of attention"))
+    })
+}
+
+/// A tensor of tokens: its leading axes, and the strides of the others.
+struct Operand<'a> {
+    leading: &'a [i64],
+    strides: &'a [i64],
+    tokens: Tokens,
+}
+
+impl<'a> Operand<'a> {
+    /// `axes` are the axes that belong to a token.
+    fn of(tensor: &'a Tensor<'_>, axes: usize) -> Result<Self, String> {
+        let (sizes, strides) = tensor.shape()?;
+        let rank = sizes.len().checked_sub(axes).ok_or("a tensor has too few axes")?;
+        let inner = &strides[rank..];
+        let tokens = Tokens { data: tensor.data()?, strides: [inner[0], inner.get(1).copied().unwrap_or(0)] };
+        Ok(Self { leading: &sizes[..rank], strides: &strides[..rank], tokens })
+    }
+}
+
+const NOWHERE: Tokens = Tokens { data: std::ptr::null_mut(), strides: [0, 0] };
+
+fn size(value: i64, name: &str) -> Result<usize, String> {
+    usize::try_from(value).map_err(|_| format!("{name} is {value}, expected a natural number"))
+}
+
+/// The tensors of a call as operands of the geometry of tokens; None where there is nothing.
+type Operands<'a> = [Option<Operand<'a>>; TOKEN_OPERANDS];
+
+fn geometry(operands: &Operands<'_>) -> Result<Geometry<TOKEN_OPERANDS>, String> {
+    let leading = operands.iter().flatten().map(|operand| operand.leading).next().unwrap_or(&[]);
+    if let Some(other) = operands.iter().flatten().find(|operand| operand.leading != leading) {
+        return Err(format!("tokens have the leading axes {leading:?} and {:?}, expected the same", other.leading));
+    }
+    let geometry = Geometry::new(leading.iter().enumerate().map(|(axis, &size)| Axis {
+        size,
+        strides: std::array::from_fn(|index| operands[index].as_ref().map_or(0, |operand| operand.strides[axis])),
+    }));
+    if geometry.is_walkable() { Ok(geometry) } else { Err("more than 64 leading axes".to_owned()) }
+}
+
+/// What the chunks of a call share.
+struct Call {
+    comparison: Arc<Comparison>,
+    shape: TokenShape,
+    geometry: Geometry<TOKEN_OPERANDS>,
+    tokens: [Tokens; TOKEN_OPERANDS],
+    weights: Vec<f64>,
+    task: Task,
+    dtype: DType,
+}
+
+// SAFETY: the pointers lead to tensors that outlive the work; chunks write to disjoint elements.
+unsafe impl Sync for Call {}
+// SAFETY: as above; nothing is tied to a thread.
+unsafe impl Send for Call {}
+
+#[derive(Clone, Copy)]
+enum Task {
+    Pack,
+    PullBack { weights: *mut u8 },
+    Unpack,
+}
+
+/// Blocks of tokens whose gradients of weights are summed apart: a fixed number, so that the sum does not depend on
+/// threads.
+const BLOCKS: i64 = 64;
+
+impl Call {
+    /// The work of the call; None where there is nothing to do.
+    fn work(self) -> Result<Option<Work>, String> {
+        let tokens = self.geometry.lanes();
+        let isa = selected_isa().map_err(ToString::to_string)?;
+        let width = self.shape.heads.iter().sum::<usize>() * self.shape.channels * (self.comparison.blades() + 8);
+        let block = (tokens + BLOCKS - 1) / BLOCKS;
+        let blocks = if block == 0 { 0 } else { (tokens + block - 1) / block };
+        let work_per_block = block * width as i64;
+        let lanes = self.weights.len();
+        Ok(Some(Work::new(is_small(blocks, work_per_block), move |torch| {
+            let call = self;
+            let mut sums = vec![0.0_f64; lanes * blocks as usize];
+            let start = Sums(sums.as_mut_ptr());
+            parallel(torch, blocks, work_per_block, &|chunk: Range<i64>| {
+                for index in chunk {
+                    let sums = start.of(index as usize * lanes);
+                    let range = index * block..((index + 1) * block).min(tokens);
+                    let packing = call.packing(if lanes == 0 { std::ptr::null_mut() } else { sums });
+                    // SAFETY: shapes were checked against the heads and the comparison, tensors are kept alive by the
+                    // caller, what is written was allocated by prepare, and blocks are disjoint ranges of tokens.
+                    unsafe { pack_tokens(&packing, call.dtype, isa, range) };
+                }
+            })?;
+            if let Task::PullBack { weights } = call.task
+                && lanes > 0
+            {
+                let totals: Vec<f64> = (0..lanes).map(|lane| sums.iter().skip(lane).step_by(lanes).sum()).collect();
+                // SAFETY: the gradient of the weights was allocated with as many elements.
+                unsafe { write_numbers(call.dtype, weights, &totals) };
+            }
+            Ok(())
+        })))
+    }
+
+    fn packing(&self, weights: *mut f64) -> Packing<'_> {
+        let [multivectors, scalars, queries, keys, values, by_multivectors, by_scalars] = self.tokens;
+        Packing {
+            comparison: &self.comparison,
+            shape: self.shape,
+            geometry: &self.geometry,
+            streams: Streams { multivectors, scalars, features: [queries, keys, values] },
+            weights: &self.weights,
+            direction: match self.task {
+                Task::Pack => PackingTask::Forward,
+                Task::PullBack { .. } => {
+                    PackingTask::Backward { multivectors: by_multivectors, scalars: by_scalars, weights }
+                }
+                Task::Unpack => PackingTask::Unpack,
+            },
+        }
+    }
+}
+
+/// Partial sums of the gradients of weights, a part for each block.
+struct Sums(*mut f64);
+
+// SAFETY: each block writes to its own part.
+unsafe impl Sync for Sums {}
+
+impl Sums {
+    fn of(&self, offset: usize) -> *mut f64 {
+        self.0.wrapping_add(offset)
+    }
+}
+
+/// The numbers of `attention_features`, and what follows from the tensors.
+struct Setting {
+    comparison: Arc<Comparison>,
+    shape: TokenShape,
+    code: i32,
+    dtype: DType,
+    has_scalars: bool,
+    weights: Vec<f64>,
+}
+
+/// Checks the tensors and numbers of `attention_features`, which stand from argument `first` on.
+fn setting(arguments: &Arguments<'_>, first: usize) -> Result<Setting, String> {
+    let [multivectors, scalars, weights] = [0, 1, 2].map(|index| arguments.tensor(first + index));
+    let (multivectors, scalars, weights) = (multivectors?, scalars?, weights?);
+    let (code, dtype) = multivectors.dtype()?;
+    if scalars.dtype()?.0 != code || weights.dtype()?.0 != code {
+        return Err("the operands have different dtypes".to_owned());
+    }
+    let comparison = comparison(arguments.integer(first + 3)?)?;
+    let mut heads = [0; 3];
+    for (role, count) in heads.iter_mut().enumerate() {
+        *count = size(arguments.integer(first + 4 + role)?, "a number of heads")?;
+    }
+    let all: usize = heads.iter().sum();
+    let sizes = multivectors.shape()?.0;
+    let &[ref leading @ .., lanes, blades] = sizes else { return Err("multivectors have too few axes".to_owned()) };
+    if all == 0 || lanes as usize % all != 0 || blades as usize != comparison.blades() {
+        return Err(format!("multivectors of shape {sizes:?} do not belong to {all} heads and this comparison"));
+    }
+    let channels = lanes as usize / all;
+    let scalar_sizes = scalars.shape()?.0;
+    let has_scalars = scalar_sizes != [0];
+    let width = if has_scalars {
+        match scalar_sizes.split_last() {
+            Some((&last, rest)) if rest == leading && last as usize % all == 0 => last as usize / all,
+            _ => return Err(format!("scalars of shape {scalar_sizes:?} do not belong to {sizes:?} and {all} heads")),
+        }
+    } else {
+        0
+    };
+    let (weight_sizes, weight_strides) = weights.shape()?;
+    let weights = if weight_sizes == [0] {
+        Vec::new()
+    } else {
+        let is_dense = channels <= 1 || weight_strides.last() == Some(&1);
+        let has_rows = heads[0] <= 1 || weight_strides.first() == Some(&(channels as i64));
+        if weight_sizes != [heads[0] as i64, channels as i64] || !is_dense || !has_rows {
+            return Err(format!("weights have the shape {weight_sizes:?}, expected contiguous (heads, channels)"));
+        }
+        // SAFETY: the tensor has that many elements, without gaps.
+        unsafe { read_numbers(dtype, weights.data()?, heads[0] * channels) }
+    };
+    let padded = size(arguments.integer(first + 7)?, "the width")?;
+    let compared = (comparison.features() * channels + width).max(padded);
+    let widths = [compared, compared, (comparison.blades() * channels + width).max(padded)];
+    let shape = TokenShape { heads, channels, scalars: width, widths, epsilon: arguments.float(first + 8)? };
+    Ok(Setting { comparison, shape, code, dtype, has_scalars, weights })
+}
+
+fn contiguous<'t>(torch: &'t TorchFunctions, sizes: &[i64], code: i32) -> Result<Tensor<'t>, String> {
+    Tensor::empty(torch, sizes, &output_strides(sizes, false), code)
+}
+
+fn places(operands: &Operands<'_>) -> [Tokens; TOKEN_OPERANDS] {
+    std::array::from_fn(|index| operands[index].as_ref().map_or(NOWHERE, |operand| operand.tokens))
+}
+
+fn prepare_features<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
+    let Setting { comparison, shape, code, dtype, has_scalars, weights } = setting(arguments, 0)?;
+    let (multivectors, scalars) = (arguments.tensor(0)?, arguments.tensor(1)?);
+    let sizes = multivectors.shape()?.0;
+    let mut outputs = Vec::with_capacity(3);
+    for role in 0..3 {
+        let mut sizes = sizes.to_vec();
+        let rank = sizes.len();
+        sizes[rank - 2..].copy_from_slice(&[shape.heads[role] as i64, shape.widths[role] as i64]);
+        outputs.push(contiguous(torch, &sizes, code)?);
+    }
+    let operands = [
+        Some(Operand::of(multivectors, 2)?),
+        if has_scalars { Some(Operand::of(scalars, 1)?) } else { None },
+        Some(Operand::of(&outputs[0], 2)?),
+        Some(Operand::of(&outputs[1], 2)?),
+        Some(Operand::of(&outputs[2], 2)?),
+        None,
+        None,
+    ];
+    let (geometry, tokens) = (geometry(&operands)?, places(&operands));
+    let work = Call { comparison, shape, geometry, tokens, weights, task: Task::Pack, dtype }.work()?;
+    Ok(Prepared { outputs, work })
+}
+
+fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
+    let Setting { comparison, shape, code, dtype, has_scalars, weights } = setting(arguments, 3)?;
+    let (multivectors, scalars) = (arguments.tensor(3)?, arguments.tensor(4)?);
+    let (sizes, strides) = multivectors.shape()?;
+    let scalar_sizes = scalars.shape()?.0;
+    let outputs = vec![
+        Tensor::empty(torch, sizes, &output_strides(sizes, is_blade_major(sizes, strides)), code)?,
+        contiguous(torch, scalar_sizes, code)?,
+        contiguous(torch, arguments.tensor(5)?.shape()?.0, code)?,
+    ];
+    let mut operands: Operands<'_> = [
+        Some(Operand::of(multivectors, 2)?),
+        None,
+        None,
+        None,
+        None,
+        Some(Operand::of(&outputs[0], 2)?),
+        if has_scalars { Some(Operand::of(&outputs[1], 1)?) } else { None },
+    ];
+    for role in 0..3 {
+        let cotangent = arguments.tensor(role)?;
+        let given = cotangent.shape()?.0;
+        let expected = [shape.heads[role] as i64, shape.widths[role] as i64];
+        if cotangent.dtype()?.0 != code || given.len() < 2 || given[given.len() - 2..] != expected {
+            return Err(format!("a cotangent has the shape {given:?}, expected (..., {expected:?})"));
+        }
+        operands[2 + role] = Some(Operand::of(cotangent, 2)?);
+    }
+    let (geometry, tokens) = (geometry(&operands)?, places(&operands));
+    let task = Task::PullBack { weights: outputs[2].data()? };
+    let work = Call { comparison, shape, geometry, tokens, weights, task, dtype }.work()?;
+    Ok(Prepared { outputs, work })
+}
+
+fn prepare_values<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
+    let values = arguments.tensor(0)?;
+    let (code, dtype) = values.dtype()?;
+    let comparison = comparison(arguments.integer(1)?)?;
+    let channels = size(arguments.integer(2)?, "the number of channels")?;
+    let scalars = size(arguments.integer(3)?, "the number of scalars")?;
+    let sizes = values.shape()?.0;
+    let &[ref leading @ .., heads, width] = sizes else { return Err("values have too few axes".to_owned()) };
+    let blades = comparison.blades();
+    if (width as usize) < blades * channels + scalars {
+        return Err(format!("values of shape {sizes:?} are too narrow for {channels} channels and {scalars} scalars"));
+    }
+    let mut shape = leading.to_vec();
+    shape.extend([heads * channels as i64, blades as i64]);
+    let multivectors = Tensor::empty(torch, &shape, &output_strides(&shape, true), code)?;
+    shape.truncate(leading.len());
+    shape.push(heads * scalars as i64);
+    let outputs = vec![multivectors, contiguous(torch, &shape, code)?];
+    let operands = [
+        Some(Operand::of(&outputs[0], 2)?),
+        Some(Operand::of(&outputs[1], 1)?),
+        None,
+        None,
+        Some(Operand::of(values, 2)?),
+        None,
+        None,
+    ];
+    let heads = [0, 0, heads as usize];
+    let shape = TokenShape { heads, channels, scalars, widths: [0, 0, width as usize], epsilon: 1.0 };
+    let (geometry, tokens) = (geometry(&operands)?, places(&operands));
+    let work = Call { comparison, shape, geometry, tokens, weights: Vec::new(), task: Task::Unpack, dtype }.work()?;
+    Ok(Prepared { outputs, work })
+}
+
+operator!(
+    /// `attention_features(multivectors, scalars, weights, comparison, query_heads, key_heads, value_heads, width, epsilon)`.
+    FEATURES,
+    "attention_features",
+    [
+        multivectors: Tensor,
+        scalars: Tensor,
+        weights: Tensor,
+        comparison: Integer,
+        query_heads: Integer,
+        key_heads: Integer,
+        value_heads: Integer,
+        width: Integer,
+        epsilon: Float
+    ],
+    3,
+    prepare_features
+);
+
+operator!(
+    /// `attention_features_backward(queries, keys, values, multivectors, ...)`.
+    FEATURES_BACKWARD,
+    "attention_features_backward",
+    [
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        multivectors: Tensor,
+        scalars: Tensor,
+        weights: Tensor,
+        comparison: Integer,
+        query_heads: Integer,
+        key_heads: Integer,
+        value_heads: Integer,
+        width: Integer,
+        epsilon: Float
+    ],
+    3,
+    prepare_backward
+);
+
+operator!(
+    /// `attention_values(values, comparison, channels, scalars)`.
+    VALUES,
+    "attention_values",
+    [values: Tensor, comparison: Integer, channels: Integer, scalars: Integer],
+    2,
+    prepare_values
+);
