@@ -16,11 +16,11 @@ class DirectOperator:
         """
         Name what records derivatives (called when an argument requires them), and what runs inside it otherwise.
         """
-    def forward(self, /) -> "typing.Any":
+    def forward(self, /) -> Any:
         """
         Return the `forward` of the `torch.autograd.Function`.
         """
-    def function(self, /) -> "typing.Any":
+    def function(self, /) -> Any:
         """
         Return the operator as a function; it returns `NotImplemented` for all but plain CPU tensors that fit.
         """
