@@ -15,7 +15,7 @@ from cliffnet.nn.dropout import GradeDropout
 from cliffnet.nn.layout import cat_channels, check_multivectors, check_scalars
 from cliffnet.nn.linear import EquivariantLinear
 from cliffnet.nn.positional_encoding import RotaryPositionalEncoding
-from cliffnet.ops import attention_features, attention_values
+from cliffnet.ops import Prologue, attention_features, attention_values
 
 Streams = tuple[Tensor, Tensor | None]
 
@@ -172,7 +172,8 @@ class SelfAttention(_AttentionLayer):
         additional_qk_mv: Tensor | None = None,
         additional_qk_scalars: Tensor | None = None,
         attention_mask: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
+        prologue: Prologue | None = None,
+    ) -> Streams:
         """Attend over the items of (..., items, C, B) multivectors and (..., items, S) scalars.
 
         Parameters
@@ -185,17 +186,21 @@ class SelfAttention(_AttentionLayer):
             Features that only queries and keys see, as many channels as the config says.
         attention_mask : Tensor, optional
             Boolean (True = may attend) or additive; see :func:`geometric_attention` for its shapes.
+        prologue : callable, optional
+            Applied to the multivectors first, see :meth:`EquivariantLinear.after`; it leaves the scalars alone.
 
         Returns
         -------
         tuple of Tensor and (Tensor or None)
             Shapes (..., items, out_mv_channels, B) and (..., items, out_scalar_channels).
         """
+        if prologue is not None and not (self.fused and additional_qk_mv is None):
+            (multivectors, _), prologue = prologue(multivectors, None), None
         qk_mv, qk_scalars = self._add_features(multivectors, scalars, additional_qk_mv, additional_qk_scalars)
         heads, kv_heads, items = self.heads, self.kv_heads, multivectors.shape[-3]
         weights = self._distance_weights()
         if self.fused:
-            projection = self._encode(self.qkv_linear(qk_mv, qk_scalars))
+            projection = self._encode(self.qkv_linear.after(prologue, qk_mv, qk_scalars))
             q, k, v = self._features(projection, weights, (heads, kv_heads, kv_heads), items)
         else:
             projection = self._encode(self.qk_linear(qk_mv, qk_scalars))
