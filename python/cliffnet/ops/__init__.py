@@ -15,3 +15,4 @@ from cliffnet.ops._layers import self_gate as self_gate
 from cliffnet.ops._linear_streams import Prologue as Prologue
 from cliffnet.ops._linear_streams import Streams as Streams
 from cliffnet.ops._linear_streams import linear_streams as linear_streams
+from cliffnet.ops._shared_key_attention import shared_key_attention as shared_key_attention

@@ -6,7 +6,7 @@ the multivectors. Where derivatives of the gradients are wanted, and under trans
 by one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -66,13 +66,13 @@ def linear_streams(
         Shapes ``(..., C_out, blades)`` and ``(..., S_out)``, None without ``mv_to_scalar``.
     """
     tensors = (multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias)
-    if _is_plain(tensors):
+    if is_plain(tensors):
         streams: Streams = _Recorded.apply(*tensors, maps, prologue)
         return streams
     return _composite(*tensors, maps, prologue)
 
 
-def _is_plain(tensors: tuple[Tensor | None, ...]) -> bool:
+def is_plain(tensors: Sequence[Tensor | None]) -> bool:
     """Tell whether tensors are plain ones in plain eager code that records derivatives."""
     return (
         not _operator._is_compiling()
