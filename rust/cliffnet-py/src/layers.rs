@@ -44,7 +44,9 @@ fn invariant(code: i64, epsilon: f64) -> Result<Invariant, String> {
 
 fn scaling(code: i64, floor: f64) -> Result<Scaling, String> {
     match code {
-        _ if floor.is_nan() || floor <= 0.0 => Err(format!("the floor of a norm is {floor}, expected a positive number")),
+        _ if floor.is_nan() || floor <= 0.0 => {
+            Err(format!("the floor of a norm is {floor}, expected a positive number"))
+        }
         0 => Ok(Scaling::InverseRoot { floor }),
         1 => Ok(Scaling::Inverse { epsilon: floor }),
         _ => Err(format!("there is no scaling {code}")),
