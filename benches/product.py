@@ -47,7 +47,7 @@ def training_step(product: Product, left: Tensor, right: Tensor, upstream: Tenso
     return step
 
 
-def rows(*, size: int = 65_536, rounds: int = 30, sample_seconds: float = 0.03) -> list[Row]:
+def rows(*, size: int = 65_536, large: int = 1 << 24, rounds: int = 30, sample_seconds: float = 0.03) -> list[Row]:
     """Measure forward and forward with backward in both memory formats, then against the limits of the machine."""
     algebra = Algebra(3, 0, 1)
     table = dense_table(algebra).contiguous()
@@ -81,7 +81,7 @@ def rows(*, size: int = 65_536, rounds: int = 30, sample_seconds: float = 0.03) 
             case = f"{algebra}, N={size}, float32, {format_name}, {direction}"
             measured += _measure(case, calls, bar, rounds, sample_seconds)
     measured += _formula_rows(algebra, table, size // 4, rounds, sample_seconds)
-    return measured + limit_rows(NAME, rounds=rounds // 2, sample_seconds=sample_seconds)
+    return measured + limit_rows(NAME, large=large, rounds=rounds // 2, sample_seconds=sample_seconds)
 
 
 def sparse_formula(table: Tensor) -> Product:

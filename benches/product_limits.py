@@ -41,14 +41,14 @@ def multiply_adds(algebra: Algebra) -> int:
     return terms
 
 
-def limit_rows(name: str, *, rounds: int, sample_seconds: float) -> list[Row]:
+def limit_rows(name: str, *, large: int, rounds: int, sample_seconds: float) -> list[Row]:
     """Measure products in memory and in the second cache, their gradients, and two threads against one."""
     measured: list[Row] = []
     for count in (1, 2):
         with threads(count):
             for algebra in (Algebra(3, 0, 1), Algebra(3)):
                 for form in _FORMATS:
-                    measured += _memory_rows(name, algebra, form, 1 << 24, max(5, rounds // 2))
+                    measured += _memory_rows(name, algebra, form, large, max(5, rounds // 2))
     with threads(1):
         for algebra in (Algebra(2), Algebra(3), Algebra(3, 0, 1), Algebra(1, 3)):
             measured.append(_cache_row(name, algebra, 112 << 10, rounds, sample_seconds))

@@ -63,10 +63,10 @@ def test_rounds_are_interleaved():
 
 
 def test_product():
-    rows = product.rows(size=64, rounds=2, sample_seconds=0.0)
+    rows = product.rows(size=64, large=1024, rounds=2, sample_seconds=0.0)
     check_measured(rows)
-    assert len(rows) == 10
-    assert sum(row.bar is not None for row in rows) == 8
+    assert len(rows) == 37
+    assert sum(row.bar is not None for row in rows) == 23
 
 
 def test_product_refuses_to_time_what_is_wrong(monkeypatch):
