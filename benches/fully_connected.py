@@ -97,7 +97,7 @@ def training_step(layer: Layer, tensors: tuple[Tensor, Tensor, Tensor, Tensor]) 
     return lambda: torch.autograd.grad(layer(*inputs), inputs, gradient)
 
 
-def rows(*, sizes: tuple[Size, ...] = SIZES, rounds: int = 7, sample_seconds: float = 0.02) -> list[Row]:
+def rows(*, sizes: tuple[Size, ...] = SIZES, rounds: int = 5, sample_seconds: float = 0.02) -> list[Row]:
     """Measure training steps and their peak memory."""
     measured: list[Row] = []
     for size in sizes:
