@@ -1,4 +1,4 @@
-"""Geometric product of many multivectors, against the dense einsum of the reference implementations.
+"""Geometric product of many multivectors, against the dense einsum of the references, its formula and the limits.
 
 The references hold the multiplication table as a dense tensor ``table[output, left, right]`` and contract it in one
 einsum with three operands. Both spellings in use are measured, with opt_einsum installed and asked for the best path.
@@ -11,15 +11,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from benches.product_limits import limit_rows
 from benches.report import Bar, Row
 from benches.timing import interleaved
 from cliffnet import Algebra
 from cliffnet import functional as F
 
 NAME = "product"
-_FORWARD, _TRAINING = Bar(at_least_ratio=20), Bar(at_least_ratio=10)
+_FORWARD, _TRAINING = Bar(at_least_ratio=50), Bar(at_least_ratio=30)
 _GATR, _CGENN = "einsum as in GATr", "einsum as in CGENN"
 _ADD = "torch.add"
+_COMPILED = "torch.compile of the formula"
 
 Product = Callable[[Tensor, Tensor], Tensor]
 
@@ -45,8 +47,8 @@ def training_step(product: Product, left: Tensor, right: Tensor, upstream: Tenso
     return step
 
 
-def rows(*, size: int = 65_536, rounds: int = 30, sample_seconds: float = 0.03) -> list[Row]:
-    """Measure forward and forward with backward, on blades-last and on blade-major operands."""
+def rows(*, size: int = 65_536, large: int = 1 << 24, rounds: int = 30, sample_seconds: float = 0.03) -> list[Row]:
+    """Measure forward and forward with backward in both memory formats, then against the limits of the machine."""
     algebra = Algebra(3, 0, 1)
     table = dense_table(algebra).contiguous()
     swapped = table.transpose(0, 1).contiguous()
@@ -78,7 +80,47 @@ def rows(*, size: int = 65_536, rounds: int = 30, sample_seconds: float = 0.03) 
         for calls, direction, bar in ((forward, "forward", _FORWARD), (both, "forward + backward", _TRAINING)):
             case = f"{algebra}, N={size}, float32, {format_name}, {direction}"
             measured += _measure(case, calls, bar, rounds, sample_seconds)
-    return measured
+    measured += _formula_rows(algebra, table, size // 4, rounds, sample_seconds)
+    return measured + limit_rows(NAME, large=large, rounds=rounds // 2, sample_seconds=sample_seconds)
+
+
+def sparse_formula(table: Tensor) -> Product:
+    """Return the product written out term by term on blade planes, as one would to have it compiled."""
+    terms: list[list[tuple[int, int, float]]] = [[] for _ in table]
+    for output, i, j in table.nonzero().tolist():
+        terms[output].append((i, j, float(table[output, i, j])))
+
+    def product(x: Tensor, y: Tensor) -> Tensor:
+        left, right = x.unbind(-1), y.unbind(-1)
+        planes = [sum(sign * left[i] * right[j] for i, j, sign in row) for row in terms]
+        return torch.stack([torch.as_tensor(plane) for plane in planes]).movedim(0, -1)
+
+    return product
+
+
+def _formula_rows(algebra: Algebra, table: Tensor, size: int, rounds: int, sample_seconds: float) -> list[Row]:
+    """Measure against torch.compile of the formula, on blade-major operands, where that is quickest."""
+    compiled = torch.compile(sparse_formula(table), fullgraph=True, dynamic=False)
+    generator = torch.Generator().manual_seed(1)
+    operands = torch.randn(3, size, algebra.num_blades, generator=generator)
+    left, right, upstream = (F.to_blade_major(value) for value in operands)
+
+    def ours(x: Tensor, y: Tensor) -> Tensor:
+        return F.geometric_product(x, y, algebra)
+
+    measured: list[Row] = []
+    with torch.no_grad():
+        torch.testing.assert_close(ours(left, right), compiled(left, right), rtol=1e-4, atol=1e-4)
+        calls: dict[str, Callable[[], object]] = {"ours": lambda: ours(left, right)}
+        calls[_COMPILED] = lambda: compiled(left, right)
+        case = f"{algebra}, N={size}, float32, blade-major"
+        measured += _measure(f"{case}, forward", calls, Bar(at_least_ratio=3), rounds, sample_seconds)
+    both = {
+        "ours": training_step(ours, *_leaves(left, right), upstream),
+        _COMPILED: training_step(compiled, *_leaves(left, right), upstream),
+    }
+    bar = Bar(at_least_ratio=5)
+    return measured + _measure(f"{case}, forward + backward", both, bar, rounds, sample_seconds)
 
 
 def _leaves(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:

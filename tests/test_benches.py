@@ -14,11 +14,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benches import (
     exp_log_accuracy,
     first_product,
+    fully_connected,
     gatr_sides,
     gatr_step,
     import_time,
     inverse_residual,
+    linear,
     matrix_route,
+    norms,
     overhead,
     peak_memory,
     peers,
@@ -60,10 +63,10 @@ def test_rounds_are_interleaved():
 
 
 def test_product():
-    rows = product.rows(size=64, rounds=2, sample_seconds=0.0)
+    rows = product.rows(size=64, large=1024, rounds=2, sample_seconds=0.0)
     check_measured(rows)
-    assert len(rows) == 10
-    assert sum(row.bar is not None for row in rows) == 8
+    assert len(rows) == 37
+    assert sum(row.bar is not None for row in rows) == 23
 
 
 def test_product_refuses_to_time_what_is_wrong(monkeypatch):
@@ -72,16 +75,43 @@ def test_product_refuses_to_time_what_is_wrong(monkeypatch):
         product.rows(size=8, rounds=1, sample_seconds=0.0)
 
 
-def test_overhead():
-    rows = overhead.rows(rounds=2, sample_seconds=0.0)
+def test_norms():
+    rows = norms.rows(sizes=(4,), rounds=2, sample_seconds=0.0, compiles=False)
     check_measured(rows)
-    assert [row.bar.text(row.unit) for row in rows] == ["<= 3 us", "<= 10 us"]
+    assert len(rows) == 12
+
+
+def test_fully_connected():
+    size = fully_connected.Size("Cl(2,0)", 2, 3, 5)
+    rows = fully_connected.rows(sizes=(size,), rounds=2, sample_seconds=0.0)
+    assert [row.unit for row in rows] == ["ms", "MB"]
+    check_measured(rows[:1])
+    # so small a step may stay within memory that was touched before
+    assert rows[1].ours.median >= 0
+
+
+def test_overhead():
+    rows = overhead.rows(rounds=2, sample_seconds=0.0, batches=(1, 3))
+    # the price of one more product is a difference, which may come out below zero from single calls
+    check_measured([row for row in rows if "further" not in row.case])
+    bars = [row.bar and row.bar.text(row.unit) for row in rows]
+    assert bars == ["<= 2 us", "<= 7 us", None, "<= 3.5 us", ">= 1x", ">= 1x"]
+    assert all(
+        row.note in ("the batch of 1, where the ratio is least", "the batch of 3, where the ratio is least")
+        for row in rows[4:]
+    )
 
 
 def test_matrix_route():
     rows = matrix_route.rows(algebras=[Algebra(3, 3), Algebra(8)], batch=4, rounds=2, sample_seconds=0.0)
     check_measured(rows)
     assert [row.bar.text(row.unit) for row in rows] == [">= 1x", ">= 1x", "<= 9 ms"]
+
+
+def test_linear():
+    rows = linear.rows(size=6, small=3, rounds=2, sample_seconds=0.0)
+    check_measured(rows)
+    assert [row.bar.text(row.unit) for row in rows if row.bar] == [">= 4x", ">= 0.625x", ">= 6x", ">= 6x"]
 
 
 def test_import_time():

@@ -3,19 +3,27 @@ Native part of cliffnet.
 """
 
 from _typeshed import SupportsGetItem
-from typing import SupportsFloat, SupportsIndex, final
+from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["DirectOperator", "blade_map", "build_info", "canonical_basis", "direct_operator", "equivariant_maps", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
+__all__ = ["DirectOperator", "blade_map", "build_info", "canonical_basis", "direct_operator", "equivariant_maps", "inner_product_plan", "intern_maps", "interned_maps", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
 
 @final
 class DirectOperator:
     """
-    An operator as a function of plain CPU tensors.
-
-    The tensors must be strided, without negative bit, and outside of any transform or mode; no derivative is recorded.
-    Raises `ShapeError` when the arguments do not fit.
+    An operator as functions of plain CPU tensors.
     """
-    def __call__(self, /, *arguments: "object") -> "object": ...
+    def connect(self, /, recorder: Any, fallback: Any) -> None:
+        """
+        Name what records derivatives (called when an argument requires them), and what runs inside it otherwise.
+        """
+    def forward(self, /) -> Any:
+        """
+        Return the `forward` of the `torch.autograd.Function`.
+        """
+    def function(self, /) -> Any:
+        """
+        Return the operator as a function; it returns `NotImplemented` for all but plain CPU tensors that fit.
+        """
 
 def blade_map(name: str, squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], out: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> list[tuple[int, float] | None]:
     """
@@ -40,7 +48,7 @@ def canonical_basis(dim: SupportsIndex, grades: SupportsGetItem[int, SupportsInd
 
 def direct_operator(name: str) -> DirectOperator | None:
     """
-    The operator of a name as a direct function; None when torch lacks what that needs (it has it from 2.14 on).
+    The operator of a name for direct calls; None when torch lacks what that needs (it has it from 2.14 on).
 
     # Errors
     `CliffnetInternalError` when there is no such operator.
@@ -54,6 +62,16 @@ def equivariant_maps(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex
 def inner_product_plan(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], left: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], right: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> int:
     """
     Id of the plan of the invariant inner product `<reverse(x) y>_0`.
+    """
+
+def intern_maps(blades: SupportsIndex, scalar: SupportsIndex, maps: SupportsGetItem[int, SupportsGetItem[int, tuple[SupportsIndex, SupportsIndex, SupportsFloat | SupportsIndex]]]) -> int:
+    """
+    Number of a family of linear maps: its blades, the index of the scalar, and entries (out, in, coefficient) by map.
+    """
+
+def interned_maps(id: SupportsIndex) -> tuple[int, int, list[list[tuple[int, int, float]]]]:
+    """
+    Blades, index of the scalar and entries of a family of linear maps.
     """
 
 def involution_signs(name: str, dim: SupportsIndex) -> list[float]:

@@ -9,9 +9,26 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from cliffnet import Algebra
+from cliffnet import Algebra, Partition, reference
+from cliffnet.algebra import class_squares_plan
+from cliffnet.nn.attention_features import comparison_plan
+from cliffnet.ops._attention import attention_features, attention_features_backward, attention_values
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
+from cliffnet.ops._fully_connected import fully_connected_product, fully_connected_product_backward
+from cliffnet.ops._layers import (
+    channel_norm,
+    channel_norm_backward,
+    class_invariants,
+    class_invariants_backward,
+    gate,
+    gate_backward,
+    self_gate,
+    self_gate_backward,
+)
+from cliffnet.ops._linear import equivariant_linear, equivariant_linear_backward
 from cliffnet.ops._operator import Operator
+from cliffnet.ops._product_and_join import product_and_join, product_and_join_backward
+from cliffnet.ops._steerable import steerable_product, steerable_product_backward
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -58,5 +75,94 @@ def _products() -> list[OperatorCase]:
     return cases
 
 
-OPERATORS = _products()
+def _pair(
+    name: str, operators: tuple[Operator, Operator], out: Any, inputs: Any, weights: Shapes, numbers: tuple[Any, ...]
+) -> list[OperatorCase]:
+    """An operator and its backward operator, which takes the cotangent in front.
+
+    ``out`` and ``inputs`` are what follows the batch axes in the result and in the tensors that have them; ``weights``
+    are the shapes of the tensors that have not.
+    """
+    forward, backward = operators
+
+    def shapes(*leading: int) -> Shapes:
+        return (*((*leading, *rest) for rest in inputs), *weights)
+
+    def shapes_of_backward(*leading: int) -> Shapes:
+        return ((*leading, *out), *shapes(*leading))
+
+    return [
+        OperatorCase(f"{forward.name}-{name}", forward, shapes, numbers),
+        OperatorCase(f"{backward.name}-{name}", backward, shapes_of_backward, numbers),
+    ]
+
+
+def _weighted_products() -> list[OperatorCase]:
+    steerable = (steerable_product, steerable_product_backward)
+    connected = (fully_connected_product, fully_connected_product_backward)
+    cases = []
+    for partition in (Partition.by_grade(Algebra(2)), Partition.by_grade(Algebra(1, 0, 1))):
+        algebra, plan = partition.algebra, partition.product_plan()
+        blades, paths = algebra.num_blades, len(partition.paths())
+        rows = (3, blades)
+        cases += _pair(f"{algebra}", steerable, rows, (rows, rows), ((3, paths),), (plan,))
+        cases += _pair(f"{algebra}", connected, (2, blades), (rows, rows), ((2, 3, paths),), (plan,))
+    return cases
+
+
+def _layers() -> list[OperatorCase]:
+    algebra = Algebra(1, 1)
+    partition = Partition.by_grade(algebra)
+    blades, classes, squares = algebra.num_blades, len(partition), class_squares_plan(partition)
+    invariants = (class_invariants, class_invariants_backward)
+    smooth = (squares, reference.NORM, 1e-3)
+    gates = (gate, gate_backward)
+    sigmoid = list(reference.ACTIVATIONS).index("sigmoid")
+    return [
+        *_pair("norms", invariants, (classes,), ((blades,),), (), smooth),
+        *_pair("sigmoid", gates, (blades,), ((blades,), (classes,)), (), (squares, sigmoid)),
+        *_pair("sigmoid", (self_gate, self_gate_backward), (blades,), ((blades,),), (), (0, sigmoid)),
+    ]
+
+
+def _rows() -> list[OperatorCase]:
+    """Operators that take channels together."""
+    algebra = Algebra(2, 0, 1)
+    maps, blades = algebra.equivariant_maps(), algebra.num_blades
+    table = maps.number
+    linear = (equivariant_linear, equivariant_linear_backward)
+    forward = _pair("bias", linear, (2, blades), ((3, blades),), ((2, 3, len(maps)), (2,)), (table,))[0]
+    backward = _pair("all", linear, (2, blades), ((3, blades),), ((2, 3, len(maps)),), (table, 7))[1]
+    squares = class_squares_plan(Partition.whole(algebra))
+    norm = (squares, reference.NORM, 1e-3, reference.INVERSE, 0.1, 0.7)
+    rows = (4, blades)
+    products = (algebra.product_plan("geometric_product"), algebra.product_plan("projective_join"), blades - 1)
+    return [
+        forward,
+        backward,
+        *_pair("by norm", (channel_norm, channel_norm_backward), rows, (rows,), (), norm),
+        *_pair("PGA", (product_and_join, product_and_join_backward), (2, blades), (rows, (1, blades)), (), products),
+    ]
+
+
+def _attention() -> list[OperatorCase]:
+    comparison = comparison_plan(Algebra(3, 0, 1))
+    heads, width = (2, 1, 1), 48
+
+    def projections(*leading: int) -> Shapes:
+        return ((*leading, 8, 16), (*leading, 4), (2, 2))
+
+    def features(*leading: int) -> Shapes:
+        cotangents = tuple((*leading, count, width) for count in heads)
+        return (*cotangents, *projections(*leading))
+
+    numbers = (comparison, *heads, width, 1e-3)
+    return [
+        OperatorCase("attention_features", attention_features, projections, numbers),
+        OperatorCase("attention_features_backward", attention_features_backward, features, numbers),
+        OperatorCase("attention_values", attention_values, lambda *leading: ((*leading, 2, width),), (comparison, 2, 1)),
+    ]
+
+
+OPERATORS = [*_products(), *_weighted_products(), *_layers(), *_rows(), *_attention()]
 """Every operator; a second entry of one is for arguments that take another road through it."""

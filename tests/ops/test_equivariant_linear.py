@@ -280,7 +280,11 @@ def test_compiled_training_with_changing_batch(backend):
 
 def test_numbers_of_maps_hold_in_every_process():
     maps = [MAPS["Cl(3,0,1) pin"], MAPS["Cl(1,3) spin"], MAPS["Cl(5,0) mod 4"], MAPS["Cl(3,0) parity"]]
-    program = "import sys; from cliffnet.algebra import map_table; print(*(len(map_table(int(n)).runs) for n in sys.argv[1:]))"
+    program = """
+import sys
+from cliffnet.algebra import map_table
+print(*(len(map_table(int(number)).runs) for number in sys.argv[1:]))
+"""
     numbers = [str(one.number) for one in maps]
     found = subprocess.run([sys.executable, "-c", program, *numbers], capture_output=True, text=True, check=True)
     assert found.stdout.split() == [str(len(one.runs)) for one in maps]

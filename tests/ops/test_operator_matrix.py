@@ -1,4 +1,4 @@
-"""What holds for every operator: values, strides, special sizes and numbers, derivatives, transforms, compiled graphs."""
+"""What holds for every operator: values, strides, special numbers, derivatives, transforms, compiled graphs."""
 
 import pytest
 import torch

@@ -137,9 +137,12 @@ class GATrBlock(nn.Module):
         return _add(streams, run_part(self._mix, "mlp" in self.checkpoint, *streams, reference=reference))
 
     def _attend(self, multivectors: Tensor, scalars: Tensor | None, **options: Tensor | None) -> Streams:
-        outputs: Streams = self.attention(*self.norm(multivectors, scalars), **options)
-        return outputs
+        return self._normalized(self.attention, multivectors, scalars, **options)
 
     def _mix(self, multivectors: Tensor, scalars: Tensor | None, reference: Tensor) -> Streams:
-        outputs: Streams = self.mlp(*self.norm(multivectors, scalars), reference=reference)
+        return self._normalized(self.mlp, multivectors, scalars, reference=reference)
+
+    def _normalized(self, layer: nn.Module, multivectors: Tensor, scalars: Tensor | None, **options: Any) -> Streams:
+        """Normalise and run a layer; normalised multivectors are not kept for the backward pass."""
+        outputs: Streams = layer(multivectors, self.norm.of_scalars(scalars), prologue=self.norm.of_multivectors, **options)
         return outputs

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError, ShapeError
 from cliffnet.nn.attention_features import comparison_plan, measures_distance
-from cliffnet.nn.attention_functions import attend, common_width, compared_width
+from cliffnet.nn.attention_functions import FUSED_FROM_KEYS, attend, common_width, compared_width
 from cliffnet.nn.config import Compatibility, SelfAttentionConfig
 from cliffnet.nn.dropout import GradeDropout
 from cliffnet.nn.layout import cat_channels, check_multivectors, check_scalars
 from cliffnet.nn.linear import EquivariantLinear
 from cliffnet.nn.positional_encoding import RotaryPositionalEncoding
-from cliffnet.ops import attention_features, attention_values
+from cliffnet.ops import Prologue, attention_features, attention_values, shared_key_attention
 
 Streams = tuple[Tensor, Tensor | None]
 
@@ -97,11 +97,31 @@ class _AttentionLayer(nn.Module):
     def _distance_weights(self) -> Tensor | None:
         return None if self.distance_log_weights is None else self.distance_log_weights.exp()
 
+    def _attend_to_few(self, streams: Streams, weights: Tensor | None) -> Streams:
+        """Attend to few keys that all heads share, straight from the projection."""
+        mv, scalars = streams
+        nothing = mv.new_empty(0)
+        return self._project(
+            *shared_key_attention(
+                mv,
+                nothing if scalars is None else scalars,
+                nothing if weights is None else weights,
+                1.0 / math.sqrt(self.compared),
+                self.comparison,
+                self.heads,
+                self.config.normalizer_epsilon,
+            )
+        )
+
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Streams:
         outputs = attend(q, k, v, 1.0 / math.sqrt(self.compared), mask)
         scalar_channels = self.hidden_scalar_channels or 0
-        mv, scalars = attention_values(outputs, self.comparison, self.hidden_mv_channels, scalar_channels)
-        mv, scalars = self.out_linear(mv, scalars if scalar_channels else None)
+        return self._project(
+            *attention_values(outputs, self.comparison, self.hidden_mv_channels, scalar_channels)
+        )
+
+    def _project(self, multivectors: Tensor, hidden_scalars: Tensor) -> Streams:
+        mv, scalars = self.out_linear(multivectors, hidden_scalars if self.hidden_scalar_channels else None)
         return (mv, scalars) if self.dropout is None else self.dropout(mv, scalars)
 
 
@@ -172,7 +192,8 @@ class SelfAttention(_AttentionLayer):
         additional_qk_mv: Tensor | None = None,
         additional_qk_scalars: Tensor | None = None,
         attention_mask: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
+        prologue: Prologue | None = None,
+    ) -> Streams:
         """Attend over the items of (..., items, C, B) multivectors and (..., items, S) scalars.
 
         Parameters
@@ -185,17 +206,23 @@ class SelfAttention(_AttentionLayer):
             Features that only queries and keys see, as many channels as the config says.
         attention_mask : Tensor, optional
             Boolean (True = may attend) or additive; see :func:`geometric_attention` for its shapes.
+        prologue : callable, optional
+            Applied to the multivectors first, see :meth:`EquivariantLinear.after`; it leaves the scalars alone.
 
         Returns
         -------
         tuple of Tensor and (Tensor or None)
             Shapes (..., items, out_mv_channels, B) and (..., items, out_scalar_channels).
         """
+        if prologue is not None and not (self.fused and additional_qk_mv is None):
+            (multivectors, _), prologue = prologue(multivectors, None), None
         qk_mv, qk_scalars = self._add_features(multivectors, scalars, additional_qk_mv, additional_qk_scalars)
         heads, kv_heads, items = self.heads, self.kv_heads, multivectors.shape[-3]
         weights = self._distance_weights()
         if self.fused:
-            projection = self._encode(self.qkv_linear(qk_mv, qk_scalars))
+            projection = self._encode(self.qkv_linear.after(prologue, qk_mv, qk_scalars))
+            if attention_mask is None and kv_heads == 1 and items < FUSED_FROM_KEYS:
+                return self._attend_to_few(projection, weights)
             q, k, v = self._features(projection, weights, (heads, kv_heads, kv_heads), items)
         else:
             projection = self._encode(self.qk_linear(qk_mv, qk_scalars))

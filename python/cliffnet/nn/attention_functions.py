@@ -17,7 +17,7 @@ from cliffnet.reference import comparison_of
 Streams = tuple[Tensor, Tensor | None]
 
 # From this many keys on it pays to pad features to one width, which torch's fused CPU kernel asks for.
-_FUSED_FROM_KEYS = 64
+FUSED_FROM_KEYS = 64
 
 
 def geometric_attention(
@@ -149,7 +149,7 @@ def compared_width(channels: int, scalars: int, comparison: int) -> int:
 def common_width(keys: int, *widths: int) -> int:
     """Return the width to pad features to where torch's fused kernel will help, else 0."""
     # the kernels also want widths divisible by 8
-    return -(-max(widths) // 8) * 8 if keys >= _FUSED_FROM_KEYS else 0
+    return -(-max(widths) // 8) * 8 if keys >= FUSED_FROM_KEYS else 0
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None) -> Tensor:

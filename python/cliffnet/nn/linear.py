@@ -9,7 +9,7 @@ from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError
 from cliffnet.nn.config import INITIALIZATIONS, check_choice
 from cliffnet.nn.layout import check_multivectors, check_scalars
-from cliffnet.ops import linear_streams
+from cliffnet.ops import Prologue, Streams, linear_streams
 
 # Scale of the weights, scale of the maps to scalars, mean of the bias, per initialisation scheme.
 _SCHEMES = {
@@ -170,6 +170,24 @@ class EquivariantLinear(nn.Module):
             If channels or blades do not fit this layer, or scalars are missing.
         """
         check_multivectors(multivectors, self.in_mv_channels, self.algebra)
+        return self.after(None, multivectors, scalars)
+
+    def after(self, prologue: Prologue | None, multivectors: Tensor, scalars: Tensor | None = None) -> Streams:
+        """Map what a function makes of multivectors and scalars.
+
+        Parameters
+        ----------
+        prologue : callable or None
+            Takes and returns both streams. It runs once more in the backward pass rather than that its results are
+            kept, so it should be cheap; it must have no tensors of its own that require gradients.
+        multivectors, scalars : Tensor
+            What it is given.
+
+        Returns
+        -------
+        tuple of Tensor and (Tensor or None)
+            As :meth:`forward`.
+        """
         if scalars is not None or not self.allow_missing_scalars:
             check_scalars(scalars, self.in_scalar_channels, multivectors.shape[:-2])
         scalar_to_mv, scalar_to_scalar, bias = self.scalar_to_mv, self.scalar_to_scalar, self.bias
@@ -178,7 +196,7 @@ class EquivariantLinear(nn.Module):
             scalar_to_mv = scalar_to_scalar = bias = None
         return linear_streams(
             multivectors,
-            scalars if scalar_to_mv is not None else None,
+            scalars if scalar_to_mv is not None or prologue is not None else None,
             self.weight,
             bias,
             scalar_to_mv,
@@ -186,6 +204,7 @@ class EquivariantLinear(nn.Module):
             scalar_to_scalar,
             self.scalar_bias,
             self.maps.number,
+            prologue,
         )
 
     def extra_repr(self) -> str:

@@ -12,7 +12,7 @@ from cliffnet.nn.attention_features import volume_blade
 from cliffnet.nn.config import Compatibility
 from cliffnet.nn.dropout import GradeDropout
 from cliffnet.nn.linear import EquivariantLinear
-from cliffnet.ops import product_and_join
+from cliffnet.ops import Prologue, Streams, product_and_join
 
 
 def equivariant_join(x: Tensor, y: Tensor, reference: Tensor, algebra: Algebra) -> Tensor:
@@ -117,8 +117,13 @@ class GeometricBilinear(nn.Module):
         self.out_linear.reset_parameters()
 
     def forward(
-        self, multivectors: Tensor, scalars: Tensor | None = None, *, reference: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+        self,
+        multivectors: Tensor,
+        scalars: Tensor | None = None,
+        *,
+        reference: Tensor,
+        prologue: Prologue | None = None,
+    ) -> Streams:
         """Combine (..., C, B) multivectors with themselves.
 
         Parameters
@@ -129,6 +134,8 @@ class GeometricBilinear(nn.Module):
             Shape (..., in_scalar_channels).
         reference : Tensor
             Reference multivector of the join, shape (..., B), broadcasting with (..., channels, B).
+        prologue : callable, optional
+            Applied to the multivectors first, see :meth:`EquivariantLinear.after`; it leaves the scalars alone.
 
         Returns
         -------
@@ -140,10 +147,14 @@ class GeometricBilinear(nn.Module):
                 f"the join reference has shape {tuple(reference.shape)}; its last axis must be the "
                 f"{self.algebra.num_blades} blades of {self.algebra}"
             )
-        factors, _ = self.factor_linear(multivectors, scalars)
-        mixed = product_and_join(factors, reference, self.product, self.join, self.orientation)
-        outputs: tuple[Tensor, Tensor | None] = self.out_linear(mixed, scalars)
-        return outputs
+        factors, _ = self.factor_linear.after(prologue, multivectors, scalars)
+
+        def combine(factors: Tensor, scalars: Tensor | None) -> Streams:
+            return product_and_join(factors, reference, self.product, self.join, self.orientation), scalars
+
+        if reference.requires_grad:
+            return self.out_linear(*combine(factors, scalars))
+        return self.out_linear.after(combine, factors, scalars)
 
 
 class GeometricMLP(nn.Module):
@@ -204,15 +215,19 @@ class GeometricMLP(nn.Module):
             self.dropout = GradeDropout(dropout_probability, algebra=algebra)
 
     def forward(
-        self, multivectors: Tensor, scalars: Tensor | None = None, *, reference: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """Map (..., C_first, B) multivectors and (..., S_first) scalars; ``reference`` is the join's, (..., B)."""
-        mv, hidden = self.bilinear(multivectors, scalars, reference=reference)
+        self,
+        multivectors: Tensor,
+        scalars: Tensor | None = None,
+        *,
+        reference: Tensor,
+        prologue: Prologue | None = None,
+    ) -> Streams:
+        """Map (..., C_first, B) multivectors and (..., S_first) scalars; see :class:`GeometricBilinear`."""
+        mv, hidden = self.bilinear(multivectors, scalars, reference=reference, prologue=prologue)
         if self.dropout is not None:
             mv, hidden = self.dropout(mv, hidden)
         for linear in self.linears:
-            mv, hidden = self.activation(mv, hidden)
-            mv, hidden = linear(mv, hidden)
+            mv, hidden = linear.after(self.activation, mv, hidden)
             if self.dropout is not None:
                 mv, hidden = self.dropout(mv, hidden)
         return mv, hidden

@@ -6,7 +6,7 @@ derivatives of higher order are products again.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -46,6 +46,12 @@ class _Bilinear(Operator):
     def __init__(self) -> None:
         super().__init__()
         self._functional = _functional_function(self)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, left: Tensor, right: Tensor, plan: int) -> Tensor: ...
+
+        def routed(self, left: Tensor, right: Tensor, plan: int) -> Tensor: ...
 
     def fake(self, left: Tensor, right: Tensor, plan: int) -> Tensor:
         return empty_results((left, right), (plan_sizes(plan).out,))[0]

@@ -6,6 +6,7 @@ the multivectors. Where derivatives of the gradients are wanted, and under trans
 by one.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ _TENSORS = 8
 _INPUT, _WEIGHT, _BIAS = 1, 2, 4
 
 Streams = tuple[Tensor, Tensor | None]
+Prologue = Callable[[Tensor, Tensor | None], Streams]
 
 
 def linear_streams(
@@ -34,6 +36,7 @@ def linear_streams(
     scalar_to_scalar: Tensor | None,
     scalar_bias: Tensor | None,
     maps: int,
+    prologue: Prologue | None = None,
 ) -> Streams:
     """Map multivectors and scalars, each to both.
 
@@ -53,6 +56,9 @@ def linear_streams(
         Shape ``(S_out,)``.
     maps : int
         Number of the family of linear maps.
+    prologue : callable, optional
+        Applied to multivectors and scalars first, and once more in the backward pass, so that its results need not be
+        kept: something cheap, such as a norm or a gate, without tensors of its own that require gradients.
 
     Returns
     -------
@@ -60,13 +66,13 @@ def linear_streams(
         Shapes ``(..., C_out, blades)`` and ``(..., S_out)``, None without ``mv_to_scalar``.
     """
     tensors = (multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias)
-    if _is_plain(tensors):
-        streams: Streams = _Recorded.apply(*tensors, maps)
+    if is_plain(tensors):
+        streams: Streams = _Recorded.apply(*tensors, maps, prologue)
         return streams
-    return _composite(*tensors, maps)
+    return _composite(*tensors, maps, prologue)
 
 
-def _is_plain(tensors: tuple[Tensor | None, ...]) -> bool:
+def is_plain(tensors: Sequence[Tensor | None]) -> bool:
     """Tell whether tensors are plain ones in plain eager code that records derivatives."""
     return (
         not _operator._is_compiling()
@@ -81,7 +87,11 @@ def _is_plain(tensors: tuple[Tensor | None, ...]) -> bool:
 
 
 def _composite(*arguments: Any) -> Streams:
-    multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias, maps = arguments
+    multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias, maps, prologue = (
+        arguments
+    )
+    if prologue is not None:
+        multivectors, scalars = prologue(multivectors, scalars)
     if scalar_to_mv is not None:
         bias = linear(scalars, scalar_to_mv, bias)
     if bias is None:
@@ -102,9 +112,12 @@ def _rows(x: Tensor) -> Tensor:
 class _Recorded(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, *arguments: Any) -> Streams:
-        multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias, maps = arguments
-        context.save_for_backward(*arguments[:_TENSORS])
-        context.maps = maps
+        tensors, (maps, prologue) = arguments[:_TENSORS], arguments[_TENSORS:]
+        multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias = tensors
+        context.save_for_backward(*tensors)
+        context.maps, context.prologue = maps, prologue
+        if prologue is not None:
+            multivectors, scalars = prologue(multivectors, scalars)
         context.set_materialize_grads(False)
         leading = multivectors.shape[:-2]
         if scalar_to_mv is not None:
@@ -123,10 +136,30 @@ class _Recorded(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         tensors, needed = context.saved_tensors, context.needs_input_grad[:_TENSORS]
+        maps, prologue = context.maps, context.prologue
         if torch.is_grad_enabled() or None in cotangents[: 1 + (tensors[5] is not None)]:
-            given = [tensor is not None for tensor in tensors]
-            return (*_differentiated(cotangents, tensors, given, needed, context.maps), None)
-        return (*_gradients(cotangents, tensors, needed, context.maps), None)
+            return *_differentiated(cotangents, tensors, needed, (maps, prologue)), None, None
+        if prologue is None:
+            return *_gradients(cotangents, tensors, needed, maps), None, None
+        sources = [None if x is None else x.detach().requires_grad_(need) for x, need in zip(tensors[:2], needed, strict=False)]
+        with torch.enable_grad():
+            streams = prologue(*sources)
+        made = [None if x is None else x.detach() for x in streams]
+        found = _gradients(cotangents, (*made, *tensors[2:]), needed, maps)
+        return *_pulled_back(streams, found[:2], sources), *found[2:], None, None
+
+
+def _pulled_back(
+    streams: Streams, cotangents: Gradients, sources: list[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients of the sources of a prologue, of which some scalars may have passed through."""
+    pairs = [(x, g) for x, g in zip(streams, cotangents, strict=True) if x is not None and g is not None and x.requires_grad]
+    wanted = [x for x in sources if x is not None and x.requires_grad]
+    if not pairs or not wanted:
+        return None, None
+    outputs, weights = zip(*pairs, strict=True)
+    found = iter(torch.autograd.grad(outputs, wanted, weights, allow_unused=True))
+    return tuple(next(found) if x is not None and x.requires_grad else None for x in sources)
 
 
 def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -134,13 +167,14 @@ def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _differentiated(
-    cotangents: Gradients, tensors: tuple[Any, ...], given: list[bool], needed: tuple[bool, ...], maps: int
+    cotangents: Gradients, tensors: tuple[Any, ...], needed: tuple[bool, ...], constants: tuple[Any, ...]
 ) -> list[Tensor | None]:
     """Return gradients that can be differentiated again, through the parts."""
+    given = [tensor is not None for tensor in tensors]
 
     def parts(*present: Tensor) -> tuple[Tensor, ...]:
         rest = iter(present)
-        outputs = _composite(*(next(rest) if is_given else None for is_given in given), maps)
+        outputs = _composite(*(next(rest) if is_given else None for is_given in given), *constants)
         return tuple(output for output in outputs if output is not None)
 
     present = tuple(tensor for tensor in tensors if tensor is not None)

@@ -18,7 +18,7 @@ mode, a Function with ``jvp`` is refused by ``torch.compile``, and one without i
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -82,8 +82,9 @@ class Operator(ABC):
         self.raw: Callable[..., Result] = getattr(torch.ops.cliffnet, self.name).default
         self._kernel: Callable[..., Result] = getattr(torch.ops.cliffnet, kernel_name).default
         direct = _rust.direct_operator(self.name) if self._native else None
-        self._record = _recording_function(self, None if direct is None else direct.forward()).apply
-        self.direct = _refuse if direct is None else direct.function()
+        function, forward = (_refuse, None) if direct is None else (direct.function(), direct.forward())
+        self.direct = cast("Callable[..., Result]", function)
+        self._record = _recording_function(self, cast("Callable[..., Result] | None", forward)).apply
         if direct is not None:
             direct.connect(self._record, self.dispatched)
         self._register()

@@ -9,8 +9,9 @@ use crate::kernel::{Compute, Planes, PlanesMut};
 use crate::matrix_program::MatrixProgram;
 use crate::operation::Operation;
 use crate::pack::{pack, unpack};
-use crate::program::Route;
+use crate::program::{Program, Route};
 use crate::scratch::with_scratch;
+use crate::stream::{fence, is_streamed, prefetch, unpack_streamed};
 
 /// The memory of one operand: its first element and the stride, in elements, between blades.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +57,9 @@ pub unsafe fn execute<const N: usize>(
     }
 }
 
+/// Bytes of all operands of an operation that a core keeps close at hand between two of its steps.
+const SHARED_BYTES: usize = 48 << 10;
+
 /// Bytes between two buffers of the matrix route, so that words of the same number do not compete for a cache set.
 const GAP: usize = 5 * 64;
 
@@ -77,79 +81,129 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
     let width = if operation.has_matrices() { S::Compute::matrix_kernels(isa).lanes } else { TILE };
     let words = if operation.has_matrices() { sizes.iter().copied().max().unwrap_or(0) } else { 0 };
     let buffer = |blades: usize| (blades * width * size_of::<S::Compute>() + GAP) / 64 * 64;
+    let (inputs, outputs) = sizes.split_at(operation.inputs());
+    let is_streamed = is_streamed(geometry.lanes() * (outputs.iter().sum::<usize>() * size_of::<S>()) as i64);
+    let staging_bytes = if is_streamed { buffer(outputs.iter().copied().max().unwrap_or(0)) } else { 0 };
     let planes_bytes: usize = sizes.iter().map(|&size| buffer(size)).sum();
-    with_scratch(planes_bytes + 3 * buffer(words), |scratch| {
+    with_scratch(staging_bytes + planes_bytes + 3 * buffer(words), |staging| {
         let mut table: Option<[[i64; TILE]; N]> = None;
         let mut first = lanes.start;
         while first < lanes.end {
             let count = (lanes.end - first).min(width as i64) as usize;
             let offsets = geometry.offsets(first, count, &mut table);
             let mut planes = [PlanesMut { start: std::ptr::null_mut(), stride: 0 }; N];
-            let mut free = scratch;
-            // SAFETY: scratch holds `sizes` planes of `width` lanes each, one operand after the other, then three
-            // buffers of `words` planes; tensor addresses are covered by the contract of execute; kernels touch at
-            // most `width` lanes of each plane, and a plane in a tensor is used only when the tile is full.
+            let mut free = staging.wrapping_add(staging_bytes);
+            let mut tiles = (geometry.uniform_lanes(first).min(lanes.end - first) as usize / width).max(1);
+            // SAFETY: scratch holds room for an output where those are streamed, then `sizes` planes of `width` lanes
+            // each, one operand after the other, then three buffers of `words` planes; tensor addresses are covered by
+            // the contract of execute; kernels touch at most `width` lanes of each plane, or all lanes of `tiles` tiles
+            // that follow each other, and a plane in a tensor is used only when the tile is full.
             unsafe {
                 for (operand, planes) in planes.iter_mut().enumerate() {
                     let shape = [count, sizes[operand], width];
                     let (Operand { data, blade_stride }, offsets) = (operands[operand], offsets[operand]);
-                    *planes = if let Some(base) = in_place::<S>(offsets, count, width) {
+                    let is_input = operand < inputs.len();
+                    if is_input && is_streamed {
+                        prefetch::<S>(data.cast(), blade_stride, offsets, [count, sizes[operand]]);
+                    }
+                    let place = in_place::<S>(offsets, count, width).filter(|_| is_input || !is_streamed);
+                    *planes = if let Some(base) = place {
                         let start = data.cast::<S::Compute>().offset(base as isize);
                         PlanesMut { start, stride: blade_stride as isize }
                     } else {
-                        if operand < operation.inputs() {
+                        if is_input {
                             pack::<S>(isa, data.cast::<S>(), blade_stride, offsets, shape, free.cast());
                         }
+                        tiles = 1;
                         PlanesMut { start: free.cast(), stride: width as isize }
                     };
                     free = free.add(buffer(sizes[operand]));
                 }
-                for index in 0..operation.steps().len() {
-                    run_step::<S::Compute, N>(isa, operation, index, &planes, count, (free, buffer(words)));
-                }
-                for operand in operation.inputs()..N {
+                let buffers = std::array::from_fn(|i| free.wrapping_add(i * buffer(words)).cast());
+                run_steps(operation, isa, planes, [count, tiles], buffers);
+                for operand in inputs.len()..N {
                     let (Operand { data, blade_stride }, offsets) = (operands[operand], offsets[operand]);
-                    if in_place::<S>(offsets, count, width).is_none() {
-                        let shape = [count, sizes[operand], width];
-                        let source = planes[operand].start.cast_const();
+                    let shape = [count, sizes[operand], width];
+                    let source = planes[operand].start.cast_const();
+                    if is_streamed {
+                        unpack_streamed::<S>(isa, source, shape, data.cast(), blade_stride, offsets, staging.cast());
+                    } else if in_place::<S>(offsets, count, width).is_none() {
                         unpack::<S>(isa, source, shape, data.cast::<S>(), blade_stride, offsets);
                     }
                 }
             }
-            first += count as i64;
+            first += (count * tiles) as i64;
+        }
+        if is_streamed {
+            fence();
         }
     });
 }
 
-/// Runs one step of an operation on the planes of its operands; `buffers` is where the words of matrices go, and the bytes
-/// of each of the three.
+/// All steps on `tiles` tiles of `count` lanes that follow each other.
 ///
 /// # Safety
-/// The planes are valid for `count` lanes, rounded up to whole vectors, of as many blades as the operation says, and the
-/// buffers for three times as many bytes.
+/// The planes are those of the operands, valid for all these lanes, or for whole vectors if there is one tile; the
+/// buffers are those of [`multiply_matrices`].
 #[inline(always)]
-pub(crate) unsafe fn run_step<T: Compute, const N: usize>(
-    isa: Isa,
+pub(crate) unsafe fn run_steps<T: Compute, const N: usize>(
     operation: &Operation,
-    index: usize,
-    planes: &[PlanesMut<T>; N],
-    count: usize,
-    (free, bytes): (*mut u8, usize),
+    isa: Isa,
+    planes: [PlanesMut<T>; N],
+    [count, tiles]: [usize; 2],
+    buffers: [*mut T; 3],
 ) {
-    let step = &operation.steps()[index];
-    let (left, right, out) = (planes[step.left].read(), planes[step.right].read(), planes[step.out]);
-    let adds = !operation.is_first(index);
-    // SAFETY: passed on from the caller.
+    // one product reads everything once; several find in the cache what the first has read
+    let bytes = operation.sizes().iter().sum::<usize>() * count * size_of::<T>();
+    let together = if operation.steps().len() == 1 { tiles } else { (SHARED_BYTES / bytes.max(1)).clamp(1, tiles) };
+    for first in (0..tiles).step_by(together) {
+        let shape = [count, together.min(tiles - first)];
+        for (index, step) in operation.steps().iter().enumerate() {
+            // SAFETY: lanes of a later tile come right after those of the one before; the rest is passed on.
+            unsafe {
+                let [left, right, out] = [step.left, step.right, step.out].map(|i| planes[i].from(first * count));
+                run_step(&step.program, isa, [left, right, out], shape, !operation.is_first(index), buffers);
+            }
+        }
+    }
+}
+
+/// One step on `tiles` tiles of `count` lanes that follow each other.
+///
+/// # Safety
+/// As [`run_steps`], for planes of the left operand, the right operand and the output.
+#[inline(always)]
+unsafe fn run_step<T: Compute>(
+    program: &Program,
+    isa: Isa,
+    planes: [PlanesMut<T>; 3],
+    [count, tiles]: [usize; 2],
+    adds: bool,
+    buffers: [*mut T; 3],
+) {
+    let tile = |index: usize| {
+        // SAFETY: lanes of a later tile come right after those of the one before.
+        let [left, right, out] = planes.map(|planes| unsafe { planes.from(index * count) });
+        (left.read(), right.read(), out)
+    };
+    // SAFETY: passed on from the caller; a leaf kernel takes any number of vectors, the others one tile.
     unsafe {
-        match step.program.route() {
-            Route::Terms(terms) => T::term_kernel(isa, count)(terms, left, right, out, adds),
+        match program.route() {
             Route::Leaf(program) => {
                 let (kernel, lanes) = T::leaf_kernel(isa, program);
-                kernel(program, count.div_ceil(lanes), left, right, out, adds);
+                let (left, right, out) = tile(0);
+                kernel(program, (count * tiles).div_ceil(lanes), left, right, out, adds);
+            }
+            Route::Terms(terms) => {
+                let kernel = T::term_kernel(isa, count);
+                for (left, right, out) in (0..tiles).map(tile) {
+                    kernel(terms, left, right, out, adds);
+                }
             }
             Route::Matrix(program) => {
-                let buffers = std::array::from_fn(|i| free.add(i * bytes).cast());
-                multiply_matrices::<T>(isa, program, buffers, left, right, out, adds);
+                for (left, right, out) in (0..tiles).map(tile) {
+                    multiply_matrices::<T>(isa, program, buffers, left, right, out, adds);
+                }
             }
         }
     }

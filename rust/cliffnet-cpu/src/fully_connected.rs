@@ -200,7 +200,10 @@ impl FullyConnected<'_> {
                     }
                 }
                 for group in program.groups() {
-                    let from = [self.rows_of(left, program.left_size()), self.rows_of(right, program.right_size())];
+                    let from = [
+                        ChannelPlanes::rows(left, program.left_size()),
+                        ChannelPlanes::rows(right, program.right_size()),
+                    ];
                     self.run(&group.forward, count, from, self.slots_of(slots), false);
                     for row in &group.blades {
                         segments.clear();
@@ -250,7 +253,8 @@ impl FullyConnected<'_> {
                 self.pack_rows::<S>(operands[0], offsets[0], [count, outputs, blades[0]], cotangent);
                 self.pack_rows::<S>(operands[1], offsets[1], [count, inputs, blades[1]], left);
                 self.pack_rows::<S>(operands[2], offsets[2], [count, inputs, blades[2]], right);
-                let [left_rows, right_rows] = [self.rows_of(left, blades[1]), self.rows_of(right, blades[2])];
+                let [left_rows, right_rows] =
+                    [ChannelPlanes::rows(left, blades[1]), ChannelPlanes::rows(right, blades[2])];
                 for (index, group) in program.groups().iter().enumerate() {
                     self.run(&group.forward, count, [left_rows, right_rows], self.slots_of(slots), false);
                     for row in &group.blades {
@@ -291,14 +295,14 @@ impl FullyConnected<'_> {
                         &group.by_left,
                         count,
                         [cotangents, right_rows],
-                        self.rows_of(by_left, blades[1]),
+                        ChannelPlanes::rows(by_left, blades[1]),
                         index > 0,
                     );
                     self.run(
                         &group.by_right,
                         count,
                         [left_rows, cotangents],
-                        self.rows_of(by_right, blades[2]),
+                        ChannelPlanes::rows(by_right, blades[2]),
                         index > 0,
                     );
                 }
@@ -348,10 +352,6 @@ impl FullyConnected<'_> {
             // SAFETY: passed on from the caller.
             unsafe { kernel(terms, left.of(channel).read(), right.of(channel).read(), out.of(channel), adds) };
         }
-    }
-
-    fn rows_of<T: Compute>(&self, start: *mut T, blades: usize) -> ChannelPlanes<T> {
-        ChannelPlanes { start, channel: blades * T::TILE, plane: T::TILE }
     }
 
     fn slots_of<T: Compute>(&self, start: *mut T) -> ChannelPlanes<T> {
@@ -434,7 +434,12 @@ struct ChannelPlanes<T> {
     plane: usize,
 }
 
-impl<T> ChannelPlanes<T> {
+impl<T: Compute> ChannelPlanes<T> {
+    /// The planes (channel, blade) of a tile of rows.
+    fn rows(start: *mut T, blades: usize) -> Self {
+        Self { start, channel: blades * T::TILE, plane: T::TILE }
+    }
+
     fn of(self, channel: usize) -> PlanesMut<T> {
         PlanesMut { start: self.start.wrapping_add(channel * self.channel), stride: self.plane as isize }
     }

@@ -94,6 +94,11 @@ impl<const N: usize> Geometry<N> {
         table.each_ref().map(|offsets| Offsets::Listed(&offsets[..count]))
     }
 
+    /// Lanes from lane `first` on whose offsets grow by the same strides.
+    pub(crate) fn uniform_lanes(&self, first: i64) -> i64 {
+        self.axes.last().map_or(1, |inner| inner.size - first % inner.size)
+    }
+
     /// Whether the number of axes is within what [`Geometry::offsets`] can walk.
     pub fn is_walkable(&self) -> bool {
         self.axes.len() <= MAX_AXES

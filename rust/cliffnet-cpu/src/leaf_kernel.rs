@@ -147,7 +147,7 @@ unsafe fn add_block<V, const SIZE: usize, const METRIC: usize, const NEGATIVE: b
 {
     macro_rules! term {
         ($b:literal, $a:tt) => {
-            if $a < SIZE && $b < SIZE {
+            if ($a | $b) < SIZE {
                 let (x, y, sum) = (left[$a % SIZE], right[$b % SIZE], &mut sums[($a ^ $b) % SIZE]);
                 let is_negative = const {
                     is_low_product_negative(METRIC, $a, $b) ^ NEGATIVE ^ is_blade_negative(METRIC, false, ODD, $b)

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::dtype::{BFloat16, DType, Float16, Storage};
-use crate::execute::{Operand, run_step};
+use crate::execute::{Operand, run_steps};
 use crate::geometry::{Geometry, Offsets};
 use crate::isa::Isa;
 use crate::kernel::{Compute, PlanesMut};
@@ -118,9 +118,8 @@ unsafe fn run_tiles<S: Storage, const TILE: usize, const N: usize>(
                     }
                 }
                 scale::<S::Compute>(planes[scaling.operand], sizes[scaling.operand], planes[scaling.factor], count);
-                for index in 0..operation.steps().len() {
-                    run_step::<S::Compute, N>(isa, operation, index, &planes, count, (free, buffer(words)));
-                }
+                let buffers = std::array::from_fn(|i| free.wrapping_add(i * buffer(words)).cast());
+                run_steps::<S::Compute, N>(operation, isa, planes, [count, 1], buffers);
                 let mut lane = 0;
                 while whole == 0 && lane < count {
                     let piece = (geometry.run(first + lane as i64) as usize).min(count - lane);

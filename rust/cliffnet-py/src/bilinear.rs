@@ -12,6 +12,7 @@ use cliffnet_cpu::{Axis, Geometry, Operand, Operation, Program, Step, execute, s
 use cliffnet_plan::PlanId;
 
 use crate::operator::{Arguments, Prepared, operator};
+use crate::pages::advise_large_pages;
 use crate::plans::unknown;
 use crate::shape::{broadcast, broadcast_stride, is_blade_major, output_strides};
 use crate::tensor::Tensor;
@@ -147,7 +148,9 @@ fn prepare<'t, const N: usize>(
         sizes.push(size as i64);
         let strides = output_strides(&sizes, blade_major);
         let output = Tensor::empty(torch, &sizes, &strides, code)?;
-        *operand = Operand { data: output.data()?, blade_stride: strides[rank] };
+        let data = output.data()?;
+        advise_large_pages(data, sizes.iter().product::<i64>() as usize * dtype.size());
+        *operand = Operand { data, blade_stride: strides[rank] };
         outputs.push(output);
         output_steps.push(strides);
     }

@@ -45,13 +45,11 @@ impl DirectOperator {
     }
 
     /// Return the operator as a function; it returns `NotImplemented` for all but plain CPU tensors that fit.
-    #[pyo3(signature = () -> "typing.Any")]
     fn function<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         builtin(slf, call)
     }
 
     /// Return the `forward` of the `torch.autograd.Function`.
-    #[pyo3(signature = () -> "typing.Any")]
     fn forward<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         builtin(slf, forward)
     }

@@ -20,10 +20,19 @@ use crate::torch_abi::TorchFunctions;
 use crate::work::{Work, is_small, parallel};
 
 /// Bytes that the unweighted products of a tile may take: they are written and read again at once.
-const SLOT_BYTES: usize = 1 << 17;
+const SLOT_BYTES: usize = 1 << 16;
 
-/// Partial sums of the gradient of the weights; their number must not depend on that of the threads.
-const MOST_BLOCKS: i64 = 8;
+/// Partial sums of the gradient of the weights.
+const MOST_BLOCKS: i64 = 16;
+
+/// How many blocks of rows have a sum of their own; it must not depend on the number of threads.
+///
+/// Two at least, for two threads; more where all sums together stay below a quarter of an operand.
+fn blocks(tiles: i64, call: &Call<5>) -> i64 {
+    let operand = call.geometry.lanes().saturating_mul((call.inputs * call.program.left_size()) as i64);
+    let weights = (call.inputs * call.outputs * call.program.path_count()) as i64;
+    (operand / (4 * weights)).clamp(2, MOST_BLOCKS).min(tiles)
+}
 
 static PROGRAMS: LazyLock<RwLock<HashMap<(i64, usize), Arc<SlotProgram>>>> = LazyLock::new(RwLock::default);
 
@@ -241,7 +250,7 @@ fn gradients<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result
         return Ok(Prepared { outputs, work: None });
     }
     let (count, rows_of) = tiles(call.geometry.lanes(), call.dtype);
-    let blocks = count.min(MOST_BLOCKS);
+    let blocks = blocks(count, &call);
     let work_per_block = tile_lanes(call.dtype) * 3 * call.work_per_row() * count / blocks;
     let target = Target(target);
     let work = Work::new(is_small(blocks, work_per_block), move |torch| {

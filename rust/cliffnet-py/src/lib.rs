@@ -12,6 +12,7 @@ mod layers;
 mod linear;
 mod operands;
 mod operator;
+mod pages;
 mod plans;
 mod product_and_join;
 mod shape;

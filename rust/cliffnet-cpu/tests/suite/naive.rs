@@ -90,13 +90,22 @@ impl<'a> Product<'a> {
 
     /// Runs the kernels on ranges of lanes and checks what must stay as it is.
     pub(crate) fn run(&mut self, isa: Isa, ranges: impl IntoIterator<Item = Range<i64>>) {
+        let program = Arc::new(Program::new(self.plan).expect("no weights"));
+        let step = Step { program, left: 0, right: 1, out: 2 };
+        self.run_operation(&Operation::new(2, 1, vec![step]).expect("one product"), isa, ranges);
+    }
+
+    /// As [`Product::run`] with any operation of two inputs and an output.
+    pub(crate) fn run_operation(
+        &mut self,
+        operation: &Operation,
+        isa: Isa,
+        ranges: impl IntoIterator<Item = Range<i64>>,
+    ) {
         let geometry = Geometry::new((0..RANK).map(|axis| Axis {
             size: self.axes[axis],
             strides: [self.left.strides[axis], self.right.strides[axis], self.out.strides[axis]],
         }));
-        let program = Arc::new(Program::new(self.plan).expect("no weights"));
-        let step = Step { program, left: 0, right: 1, out: 2 };
-        let operation = Operation::new(2, 1, vec![step]).expect("one product");
         let before = [self.left.bytes(), self.right.bytes()];
         let operands = [
             Operand { data: self.left.start().cast_mut(), blade_stride: self.left.strides[RANK] },
@@ -106,7 +115,7 @@ impl<'a> Product<'a> {
         for lanes in ranges {
             // SAFETY: strides and sizes are those of the three live tensors, which do not overlap; the elements of
             // the output are distinct; callers pass available instruction sets and ranges of lanes that exist.
-            unsafe { execute(&operation, self.dtype, isa, &geometry, operands, lanes) };
+            unsafe { execute(operation, self.dtype, isa, &geometry, operands, lanes) };
         }
         assert!(before == [self.left.bytes(), self.right.bytes()], "an operand was written");
         self.out.assert_untouched_outside();
