@@ -15,6 +15,7 @@ from cliffnet.nn.attention_features import comparison_plan
 from cliffnet.ops._attention import attention_features, attention_features_backward, attention_values
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
 from cliffnet.ops._fully_connected import fully_connected_product, fully_connected_product_backward
+from cliffnet.ops._gated_steerable import gated_steerable_product, gated_steerable_product_backward
 from cliffnet.ops._layers import (
     channel_norm,
     channel_norm_backward,
@@ -110,6 +111,20 @@ def _weighted_products() -> list[OperatorCase]:
     return cases
 
 
+def _gated_products() -> list[OperatorCase]:
+    gated = (gated_steerable_product, gated_steerable_product_backward)
+    # magnitudes of squares have a kink where a square of a metric of both signs vanishes, so a definite one
+    partition = Partition.by_grade(Algebra(2, 0, 1))
+    algebra, plan, squares = partition.algebra, partition.product_plan(), class_squares_plan(partition)
+    rows, weight = (3, algebra.num_blades), (3, len(partition.paths()))
+    normal_cdf = list(reference.ACTIVATIONS).index("normal_cdf")
+    return [
+        *_pair("gate and norm", gated, rows, (rows, rows), (weight,), (plan, normal_cdf, 0, squares, 0.1)),
+        *_pair("norm", gated, rows, (rows, rows), (weight,), (plan, -1, 0, squares, 0.1)),
+        *_pair("gate", gated, rows, (rows, rows), (weight,), (plan, normal_cdf, 0, -1, 0.1)),
+    ]
+
+
 def _layers() -> list[OperatorCase]:
     algebra = Algebra(1, 1)
     partition = Partition.by_grade(algebra)
@@ -160,9 +175,11 @@ def _attention() -> list[OperatorCase]:
     return [
         OperatorCase("attention_features", attention_features, projections, numbers),
         OperatorCase("attention_features_backward", attention_features_backward, features, numbers),
-        OperatorCase("attention_values", attention_values, lambda *leading: ((*leading, 2, width),), (comparison, 2, 1)),
+        OperatorCase(
+            "attention_values", attention_values, lambda *leading: ((*leading, 2, width),), (comparison, 2, 1)
+        ),
     ]
 
 
-OPERATORS = [*_products(), *_weighted_products(), *_layers(), *_rows(), *_attention()]
+OPERATORS = [*_products(), *_weighted_products(), *_gated_products(), *_layers(), *_rows(), *_attention()]
 """Every operator; a second entry of one is for arguments that take another road through it."""

@@ -6,13 +6,35 @@ from torch import Tensor
 from cliffnet import ops
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Partition, layout_of_key, plan_sizes
-from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
+from cliffnet.errors import AlgebraMismatchError, ConfigError, DTypeError, ShapeError
 from cliffnet.functional._checks import FLOATING, check_pair, check_together
+
+_KINDS = (
+    "geometric_product",
+    "outer_product",
+    "left_contraction",
+    "right_contraction",
+    "scalar_product",
+    "fat_inner_product",
+    "hestenes_inner_product",
+    "commutator",
+    "anticommutator",
+    "regressive_product",
+    "projective_join",
+)
 
 
 @kept_constant
 def weighted_plan(key: str, classes: str, kind: str) -> int:
-    """Return the plan of a product of full multivectors with one weight for each path, from keys of both."""
+    """Return the plan of a product of full multivectors with one weight for each path, from keys of both.
+
+    Raises
+    ------
+    ConfigError
+        If there is no product of that name.
+    """
+    if kind not in _KINDS:
+        raise ConfigError(f"the product is {kind!r}, expected one of {', '.join(_KINDS)}")
     grades = [[int(grade) for grade in grades.split(",")] for grades in classes.split("|")]
     return Partition(layout_of_key(key).algebra, grades).product_plan(kind)
 
@@ -45,6 +67,8 @@ def steerable_product(
     ------
     ShapeError, DTypeError, DeviceError, AlgebraMismatchError
         If the operands do not hold multivectors of the algebra of the partition, or the weight does not fit.
+    ConfigError
+        If there is no product of that name.
 
     Notes
     -----
@@ -73,7 +97,7 @@ def check_steerable(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, 
     # operands of one shape on the CPU are checked cheaply, everything else in full
     try:
         algebra = partition.algebra
-        plan = weighted_plan(algebra.full_key, partition.classes, kind)
+        plan = weighted_plan(algebra.full_key, partition.key, kind)
         shape, dtype = x.shape, x.dtype
         fits = (
             shape == y.shape
@@ -107,11 +131,12 @@ def _checked_plan(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, ki
     blades, paths = partition.algebra.num_blades, plan_sizes(plan).paths
     if not leading:
         raise ShapeError(
-            f"the operands have shape {tuple(x.shape)}, expected (..., channels, {blades}); unsqueeze(-2) makes one channel"
+            f"the operands have shape {tuple(x.shape)}, expected (..., channels, {blades}); x.unsqueeze(-2) makes one "
+            "channel"
         )
     if weight.dim() != 2 or weight.shape[0] != leading[-1] or weight.shape[1] != paths:
         raise ShapeError(
-            f"the weight has shape {tuple(weight.shape)}, expected ({leading[-1]}, {paths}): {leading[-1]} channels and "
-            f"the {paths} paths of {partition!r}"
+            f"the weight has shape {tuple(weight.shape)}, expected ({leading[-1]}, {paths}): {leading[-1]} channels "
+            f"and the {paths} paths of {partition!r}"
         )
     return plan
