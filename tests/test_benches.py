@@ -18,7 +18,9 @@ from benches import (
     gatr_step,
     import_time,
     inverse_residual,
+    linear,
     matrix_route,
+    norms,
     overhead,
     peak_memory,
     peers,
@@ -72,6 +74,12 @@ def test_product_refuses_to_time_what_is_wrong(monkeypatch):
         product.rows(size=8, rounds=1, sample_seconds=0.0)
 
 
+def test_norms():
+    rows = norms.rows(sizes=(4,), rounds=2, sample_seconds=0.0, compiles=False)
+    check_measured(rows)
+    assert len(rows) == 12
+
+
 def test_overhead():
     rows = overhead.rows(rounds=2, sample_seconds=0.0, batches=(1, 3))
     # the price of one more product is a difference, which may come out below zero from single calls
@@ -88,6 +96,12 @@ def test_matrix_route():
     rows = matrix_route.rows(algebras=[Algebra(3, 3), Algebra(8)], batch=4, rounds=2, sample_seconds=0.0)
     check_measured(rows)
     assert [row.bar.text(row.unit) for row in rows] == [">= 1x", ">= 1x", "<= 9 ms"]
+
+
+def test_linear():
+    rows = linear.rows(size=6, small=3, rounds=2, sample_seconds=0.0)
+    check_measured(rows)
+    assert [row.bar.text(row.unit) for row in rows if row.bar] == [">= 4x", ">= 0.625x", ">= 6x", ">= 6x"]
 
 
 def test_import_time():

@@ -5,7 +5,7 @@ Native part of cliffnet.
 from _typeshed import SupportsGetItem
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["DirectOperator", "blade_map", "build_info", "canonical_basis", "direct_operator", "equivariant_maps", "inner_product_plan", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
+__all__ = ["DirectOperator", "blade_map", "build_info", "canonical_basis", "direct_operator", "equivariant_maps", "inner_product_plan", "intern_maps", "interned_maps", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
 
 @final
 class DirectOperator:
@@ -62,6 +62,16 @@ def equivariant_maps(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex
 def inner_product_plan(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], left: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], right: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> int:
     """
     Id of the plan of the invariant inner product `<reverse(x) y>_0`.
+    """
+
+def intern_maps(blades: SupportsIndex, scalar: SupportsIndex, maps: SupportsGetItem[int, SupportsGetItem[int, tuple[SupportsIndex, SupportsIndex, SupportsFloat | SupportsIndex]]]) -> int:
+    """
+    Number of a family of linear maps: its blades, the index of the scalar, and entries (out, in, coefficient) by map.
+    """
+
+def interned_maps(id: SupportsIndex) -> tuple[int, int, list[list[tuple[int, int, float]]]]:
+    """
+    Blades, index of the scalar and entries of a family of linear maps.
     """
 
 def involution_signs(name: str, dim: SupportsIndex) -> list[float]:

@@ -72,7 +72,9 @@ def differentiated(function, x, weight, bias, cotangent):
     return torch.autograd.grad(function(x, weight, bias), (x, weight, bias), cotangent)
 
 
-@pytest.mark.parametrize("channels", [(1, 1), (2, 3), (5, 16), (16, 16), (17, 33), (32, 7), (31, 32), (70, 1), (65, 70)])
+@pytest.mark.parametrize(
+    "channels", [(1, 1), (2, 3), (5, 16), (16, 16), (17, 33), (32, 7), (31, 32), (70, 1), (65, 70)]
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_channels_of_any_number(maps, channels, dtype):
     x, weight, bias = operands(maps, (29,), *channels, dtype)
@@ -104,7 +106,9 @@ def test_every_layout(maps, leading):
     gradients = differentiated(lambda x, weight, bias: dense(x, weight, maps, bias), x, weight, bias, cotangent)
     wide = weight.permute(2, 1, 0).contiguous().permute(2, 1, 0)
     for x_view in layouts(x).values():
-        torch.testing.assert_close(F.equivariant_linear(x_view, wide, maps, bias), dense(x, weight, maps, bias), **CLOSE)
+        torch.testing.assert_close(
+            F.equivariant_linear(x_view, wide, maps, bias), dense(x, weight, maps, bias), **CLOSE
+        )
         for cotangent_view in layouts(cotangent).values():
             got = ops.equivariant_linear.gradients(
                 (cotangent_view,), (x_view, wide, bias, maps.number), (True, True, True)
@@ -200,9 +204,7 @@ def test_results_do_not_depend_on_threads(blade_major, channels):
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            gradients = differentiated(
-                lambda x, w, b: F.equivariant_linear(x, w, maps, b), x, weight, bias, cotangent
-            )
+            gradients = differentiated(lambda x, w, b: F.equivariant_linear(x, w, maps, b), x, weight, bias, cotangent)
             results.append((F.equivariant_linear(x, weight, maps, bias), *gradients))
     finally:
         torch.set_num_threads(before)
@@ -278,7 +280,11 @@ def test_compiled_training_with_changing_batch(backend):
 
 def test_numbers_of_maps_hold_in_every_process():
     maps = [MAPS["Cl(3,0,1) pin"], MAPS["Cl(1,3) spin"], MAPS["Cl(5,0) mod 4"], MAPS["Cl(3,0) parity"]]
-    program = "import sys; from cliffnet.algebra import map_table; print(*(len(map_table(int(n)).runs) for n in sys.argv[1:]))"
+    program = """
+import sys
+from cliffnet.algebra import map_table
+print(*(len(map_table(int(number)).runs) for number in sys.argv[1:]))
+"""
     numbers = [str(one.number) for one in maps]
     found = subprocess.run([sys.executable, "-c", program, *numbers], capture_output=True, text=True, check=True)
     assert found.stdout.split() == [str(len(one.runs)) for one in maps]

@@ -152,12 +152,15 @@ def test_compiled_forward_and_backward(case):
     torch._dynamo.reset()
     counter = CompileCounterWithBackend("aot_eager")
     compiled = torch.compile(lambda *values: case.function(*values) * 2, fullgraph=True, dynamic=True, backend=counter)
-    for batch in (3, 5, 9):
+    frames = []
+    # sizes that equal no other, which would be taken for the same symbol
+    for batch in (6, 7, 9):
         operands = detached(case, batch, 3)
         expected = gradients(lambda *values: case.formula(*values) * 2, operands)
         for got, one in zip(gradients(compiled, operands), expected, strict=True):
             torch.testing.assert_close(got, one, **CLOSE)
-    assert counter.frame_count == 1
+        frames.append(counter.frame_count)
+    assert len(set(frames)) == 1
     torch._dynamo.reset()
 
 

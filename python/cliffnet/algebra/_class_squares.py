@@ -13,18 +13,18 @@ def class_squares_plan(partition: Partition) -> int:
     Its outputs are the invariant square ``<reverse(x_k) x_k>_0`` of each class k, then the sum of the squared
     coefficients of each class; kernels of layers read from it which blade belongs to which class, and what it counts.
     """
-    return _plan(partition.algebra.full_key, partition.classes)
+    return _plan(partition.algebra.full_key, partition.key)
 
 
 def class_inner_products_plan(partition: Partition) -> int:
     """Return the plan of the invariant inner products of the classes of a partition."""
-    return _inner_products(partition.algebra.full_key, partition.classes)
+    return _inner_products(partition.algebra.full_key, partition.key)
 
 
 @kept_constant
 def whole_square_plan(layout: str) -> int:
     """Return the plan of the squares of a single class, of the algebra of a full layout."""
-    return _plan(layout, (tuple(range(len(metric_and_blades(layout)[0]) + 1)),))
+    return _plan(layout, ",".join(map(str, range(len(metric_and_blades(layout)[0]) + 1))))
 
 
 @kept_constant
@@ -36,17 +36,18 @@ def magnitude_plan(layout: str) -> int:
     metric = metric_and_blades(layout)[0]
     if min(metric, default=0.0) >= 0.0:
         return whole_square_plan(layout)
-    return _plan(layout, tuple((grade,) for grade in range(len(metric) + 1)))
+    return _plan(layout, "|".join(map(str, range(len(metric) + 1))))
 
 
-def _owners(layout: str, classes: tuple[tuple[int, ...], ...]) -> list[int]:
+def _owners(layout: str, classes: list[list[int]]) -> list[int]:
     """Return the class of each blade."""
     class_of_grade = {grade: index for index, grades in enumerate(classes) for grade in grades}
     return [class_of_grade[mask.bit_count()] for mask in metric_and_blades(layout)[1][0]]
 
 
 @kept_constant
-def _inner_products(layout: str, classes: tuple[tuple[int, ...], ...]) -> int:
+def _inner_products(layout: str, key: str) -> int:
+    classes = [list(map(int, grades.split(","))) for grades in key.split("|")]
     owners = _owners(layout, classes)
     terms = plan_terms(inner_product_plan(layout, layout))
     out = [owners[blade] for blade in terms.left]
@@ -55,7 +56,8 @@ def _inner_products(layout: str, classes: tuple[tuple[int, ...], ...]) -> int:
 
 
 @kept_constant
-def _plan(layout: str, classes: tuple[tuple[int, ...], ...]) -> int:
+def _plan(layout: str, key: str) -> int:
+    classes = [list(map(int, grades.split(","))) for grades in key.split("|")]
     owners = _owners(layout, classes)
     measured = plan_terms(inner_product_plan(layout, layout))
     count = len(owners)

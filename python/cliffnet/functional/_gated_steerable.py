@@ -6,23 +6,14 @@ from cliffnet import ops
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Partition, class_squares_plan
 from cliffnet.errors import ConfigError
+from cliffnet.functional._gates import activation_number
 from cliffnet.functional._steerable import check_steerable
-from cliffnet.reference import GATES
 
 _NO_GATE = -1
 _NO_NORM = -1
-_NUMBERS = {name: number for number, name in enumerate(GATES)}
 
 
 @kept_constant
-def _gate_number(gate: str | None) -> int:
-    if gate is None:
-        return _NO_GATE
-    if gate not in _NUMBERS:
-        raise ConfigError(f"the gate is {gate!r}, expected None or one of {', '.join(_NUMBERS)}")
-    return _NUMBERS[gate]
-
-
 def gated_steerable_product(
     x: Tensor,
     y: Tensor,
@@ -94,7 +85,8 @@ def gated_steerable_product(
     plan = check_steerable(x, y, weight, partition, "geometric_product")
     if not epsilon >= 0.0:
         raise ConfigError(f"epsilon is {epsilon}, expected a number that is not negative")
-    key = partition.algebra.full_key
-    squares = class_squares_plan(key, partition.classes) if normalize else _NO_NORM
+    squares = class_squares_plan(partition) if normalize else _NO_NORM
     scalar = partition.algebra.blade_masks.index(0)
-    return ops.gated_steerable_product(x, y, weight, plan, _gate_number(gate), scalar, squares, epsilon)
+    return ops.gated_steerable_product(
+        x, y, weight, plan, _NO_GATE if gate is None else activation_number(gate), scalar, squares, epsilon
+    )

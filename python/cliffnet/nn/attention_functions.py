@@ -170,7 +170,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None) -
     q, k, v = (_flatten_batch(x.expand(*batch, *x.shape[-3:]), len(batch)) for x in (q, k, v))
     if k.shape[-2] == 1 and mask is None:
         # Shared keys: the heads are just more queries, nothing is expanded.
-        outputs = scaled_dot_product_attention(q.flatten(1, 2).unsqueeze(1), k.transpose(1, 2), v.transpose(1, 2), scale=scale)
+        outputs = scaled_dot_product_attention(
+            q.flatten(1, 2).unsqueeze(1), k.transpose(1, 2), v.transpose(1, 2), scale=scale
+        )
     else:
         k, v = (x.expand(-1, -1, heads, -1).transpose(1, 2) for x in (k, v))
         outputs = scaled_dot_product_attention(q.transpose(1, 2), k, v, attn_mask=mask, scale=scale).transpose(1, 2)

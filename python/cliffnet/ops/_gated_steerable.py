@@ -63,9 +63,7 @@ class _GatedSteerableProductBackward(Operator):
     def reference(
         self, cotangent: Tensor, left: Tensor, right: Tensor, weight: Tensor, plan: int, *around: Any
     ) -> tuple[Tensor, Tensor, Tensor]:
-        return reference.gated_steerable_product_backward(
-            cotangent, left, right, weight, plan, Surroundings(*around)
-        )
+        return reference.gated_steerable_product_backward(cotangent, left, right, weight, plan, Surroundings(*around))
 
     def composite(
         self, cotangent: Tensor, left: Tensor, right: Tensor, weight: Tensor, plan: int, *around: Any

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cliffnet import reference as plain
 from cliffnet.algebra import plan_gradients
-from cliffnet.ops._bilinear import is_blade_major, _summed_to, bilinear
+from cliffnet.ops._bilinear import _summed_to, bilinear, is_blade_major
 from cliffnet.ops._operator import Gradients, Operator
 
 

@@ -14,7 +14,6 @@ from cliffnet.reference._gated_steerable import gated_steerable_product as gated
 from cliffnet.reference._gated_steerable import (
     gated_steerable_product_backward as gated_steerable_product_backward,
 )
-from cliffnet.reference._gates import GATES as GATES
 from cliffnet.reference._layers import INVERSE as INVERSE
 from cliffnet.reference._layers import INVERSE_ROOT as INVERSE_ROOT
 from cliffnet.reference._layers import MAGNITUDE as MAGNITUDE

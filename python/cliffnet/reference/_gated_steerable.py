@@ -9,11 +9,11 @@ from torch import Tensor
 
 from cliffnet._graphs import constant_in_graphs
 from cliffnet.algebra import plan_sizes, plan_terms
-from cliffnet.reference._gates import GATES
+from cliffnet.reference._activations import ACTIVATIONS
 from cliffnet.reference._steerable import steerable_product, steerable_product_backward
 
 _HALF = (torch.bfloat16, torch.float16)
-_GATES = tuple(GATES.values())
+_GATES = tuple(ACTIVATIONS.values())
 
 Product = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 ProductBackward = Callable[[Tensor, Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]]
@@ -120,8 +120,8 @@ def gated_steerable_product(
         single = (left.float(), right.float(), weight.float())
         return gated_steerable_product(*single, plan, around, product).to(left.dtype)
     if around.gate >= 0:
-        gate = _GATES[around.gate]
-        left, right = (x * gate(x.narrow(-1, around.scalar, 1))[0] for x in (left, right))
+        gate, _ = _GATES[around.gate]
+        left, right = (x * gate(x.narrow(-1, around.scalar, 1)) for x in (left, right))
     result = product(left, right, weight, plan)
     if around.squares < 0:
         return result
@@ -153,9 +153,10 @@ def gated_steerable_product_backward(
     ungated = product(left, right, weight, plan)
     if around.gate < 0:
         return product_backward(_unnormalized(cotangent, ungated, around), left, right, weight, plan)
-    gate = _GATES[around.gate]
-    left_gate, left_slope = gate(left.narrow(-1, around.scalar, 1))
-    right_gate, right_slope = gate(right.narrow(-1, around.scalar, 1))
+    gate, slope = _GATES[around.gate]
+    scalars = [operand.narrow(-1, around.scalar, 1) for operand in (left, right)]
+    left_gate, right_gate = map(gate, scalars)
+    left_slope, right_slope = map(slope, scalars)
     gates = left_gate * right_gate
     cotangent = _unnormalized(cotangent, gates * ungated, around)
     by_left, by_right, by_weight = product_backward(cotangent * gates, left, right, weight, plan)

@@ -78,7 +78,8 @@ def equivariant_linear_backward(
     by_weight = _weight_gradient(cotangent, x, maps) if needed & 2 else none
     by_bias = none
     if needed & 4:
-        by_bias = cotangent[..., map_table(maps).scalar].reshape(-1, cotangent.shape[-2]).sum(0)
+        scalars = cotangent[..., map_table(maps).scalar]
+        by_bias = scalars.reshape(math.prod(scalars.shape[:-1]), scalars.shape[-1]).sum(0)
     return by_x, by_weight, by_bias
 
 

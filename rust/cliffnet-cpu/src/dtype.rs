@@ -30,7 +30,7 @@ impl DType {
 /// An element type as it lies in memory.
 pub(crate) trait Storage: Copy + 'static {
     /// The type the arithmetic is done in.
-    type Compute: crate::kernel::Compute + crate::linear_kernel::LinearCompute;
+    type Compute: crate::kernel::Compute + crate::linear_dispatch::LinearCompute;
 
     /// Whether storage and arithmetic share a type, so that planes can be used where they lie.
     const IS_COMPUTE: bool;

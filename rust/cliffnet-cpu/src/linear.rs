@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use crate::dtype::{BFloat16, DType, Float16, Storage};
 use crate::execute::Operand;
-use crate::geometry::{Axis, Geometry};
+use crate::geometry::{Axis, Geometry, Offsets};
 use crate::isa::Isa;
 use crate::kernel::{Compute, Planes, PlanesMut};
-use crate::linear_kernel::{LinearCompute, Rows, Tile, padded, panel_offset};
+use crate::linear_dispatch::LinearCompute;
+use crate::linear_kernel::{Rows, Tile, padded, panel_offset};
 use crate::linear_program::LinearProgram;
 use crate::pack::{pack, unpack};
 use crate::scratch::with_scratch;
@@ -50,7 +51,7 @@ pub struct ChannelTensor {
 
 impl ChannelTensor {
     /// A tensor from sizes and strides of its leading axes.
-    pub fn new(operand: Operand, axes: impl Iterator<Item = (i64, i64)> + DoubleEndedIterator + Clone) -> Self {
+    pub fn new(operand: Operand, axes: impl DoubleEndedIterator<Item = (i64, i64)> + Clone) -> Self {
         let mut step = 1;
         let is_dense = axes.clone().rev().all(|(size, stride)| {
             let fits = size == 1 || stride == step;
@@ -76,7 +77,7 @@ impl ChannelTensor {
     }
 
     /// Calls `copy` with pieces of `count` lanes from lane `first` on: source offsets, lanes done before, lanes.
-    fn pieces(&self, first: i64, count: usize, mut copy: impl FnMut(crate::geometry::Offsets<'_>, usize, usize)) {
+    fn pieces(&self, first: i64, count: usize, mut copy: impl FnMut(Offsets<'_>, usize, usize)) {
         let mut table: Option<[[i64; PACKED]; 1]> = None;
         for done in (0..count).step_by(PACKED) {
             let lanes = (count - done).min(PACKED);
@@ -220,7 +221,7 @@ impl Linear {
         let panels = panels.cast::<S::Compute>();
         // SAFETY: offsets are below the length of a panel, and indices below the sizes of the weight.
         unsafe {
-            if facing[1] % width != 0 {
+            if !facing[1].is_multiple_of(width) {
                 // lanes beyond the last channel are multiplied too, and thrown away
                 panels.cast::<u8>().write_bytes(0, self.panel_bytes(direction));
             }

@@ -9,7 +9,9 @@ use std::ops::Range;
 use crate::dtype::{BFloat16, DType, Float16, Storage};
 use crate::kernel::Compute;
 use crate::linear::{ChannelTensor, Direction, Linear, by_dtype};
-use crate::linear_kernel::{LinearCompute, OuterTile, Rows, padded};
+use crate::linear_dispatch::LinearCompute;
+use crate::linear_kernel::{Rows, padded};
+use crate::linear_outer::OuterTile;
 use crate::scratch::with_scratch;
 
 /// What to compute.

@@ -93,31 +93,37 @@ mod x86 {
                 unsafe fn store_first(self, $target: *mut $scalar, $size: usize) {
                     let $value = self;
                     // SAFETY: the caller vouches for the instruction set and for `count` elements; the mask covers those.
-                    unsafe { $store }
+                    unsafe { $store };
                 }
             }
         };
     }
 
     masked!(__m256, f32, |source, count| _mm256_maskload_ps(source, first_words(count)), |value, target, count| {
-        _mm256_maskstore_ps(target, first_words(count), value)
+        _mm256_maskstore_ps(target, first_words(count), value);
     });
     masked!(
         __m256d,
         f64,
         |source, count| _mm256_maskload_pd(source, first_words(2 * count)),
-        |value, target, count| _mm256_maskstore_pd(target, first_words(2 * count), value)
+        |value, target, count| {
+            _mm256_maskstore_pd(target, first_words(2 * count), value);
+        }
     );
     masked!(
         __m512,
         f32,
         |source, count| _mm512_maskz_loadu_ps(((1_u32 << count) - 1) as u16, source),
-        |value, target, count| _mm512_mask_storeu_ps(target, ((1_u32 << count) - 1) as u16, value)
+        |value, target, count| {
+            _mm512_mask_storeu_ps(target, ((1_u32 << count) - 1) as u16, value);
+        }
     );
     masked!(
         __m512d,
         f64,
         |source, count| _mm512_maskz_loadu_pd(((1_u32 << count) - 1) as u8, source),
-        |value, target, count| _mm512_mask_storeu_pd(target, ((1_u32 << count) - 1) as u8, value)
+        |value, target, count| {
+            _mm512_mask_storeu_pd(target, ((1_u32 << count) - 1) as u8, value);
+        }
     );
 }

@@ -205,6 +205,43 @@ fn prepare_forward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> 
     Ok(Prepared { outputs: vec![output], work: Some(work) })
 }
 
+/// The pass over all blocks of rows, and the sums of what they found for weights and bias.
+fn backward_work(
+    linear: Linear,
+    [cotangent, input]: [ChannelTensor; 2],
+    wanted: LinearGradients,
+    weight: Weight,
+    targets: [Option<*mut u8>; 2],
+) -> Work {
+    let blocks = linear.blocks() as i64;
+    let work_per_block = 2 * linear.work_per_tile() * (linear.tiles() as i64).div_euclid(blocks).max(1);
+    Work::new(is_small(blocks, work_per_block), move |torch| {
+        let (weight, targets) = (&weight, targets);
+        let panel_bytes = linear.panel_bytes(Direction::Transposed).next_multiple_of(64);
+        let sum_bytes = linear.sum_bytes() * blocks as usize;
+        with_shared_scratch(panel_bytes + sum_bytes, |panels| {
+            if wanted.input.is_some() {
+                // SAFETY: sizes were checked, the caller keeps the tensors alive, and scratch has room for the panels.
+                unsafe { linear.pack_weights(Direction::Transposed, weight.data, weight.strides, panels) };
+            }
+            let sums = panels.wrapping_add(panel_bytes);
+            let shared = Shared { linear, operands: (cotangent, input, wanted), panels };
+            parallel(torch, blocks, work_per_block, &|chunk| {
+                let Shared { linear, operands: (cotangent, input, wanted), panels } = &shared;
+                let sums = panels.wrapping_add(panel_bytes);
+                // SAFETY: as above; gradients were just allocated, and blocks of rows are disjoint and have their own sums.
+                unsafe { linear.backward(*panels, cotangent, input, wanted, sums, chunk) };
+            })?;
+            let [weight, bias] = targets;
+            if weight.is_some() || bias.is_some() {
+                // SAFETY: every block has run; the gradients have the sizes of weight and output channels.
+                unsafe { shared.linear.finish(sums, weight, bias) };
+            }
+            Ok(())
+        })
+    })
+}
+
 fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
     let program = program(arguments.integer(3)?)?;
     let needed = arguments.integer(4)?;
@@ -236,33 +273,7 @@ fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) ->
     ];
     let wanted = LinearGradients { input: out, weight: targets[0].is_some(), bias: targets[1].is_some() };
     let (cotangent, input, weight) = (cotangent.walked()?, x.walked()?, Weight { data, strides });
-    let blocks = linear.blocks() as i64;
-    let work_per_block = 2 * linear.work_per_tile() * (linear.tiles() as i64).div_euclid(blocks).max(1);
-    let work = Work::new(is_small(blocks, work_per_block), move |torch| {
-        let (weight, targets) = (&weight, targets);
-        let panel_bytes = linear.panel_bytes(Direction::Transposed).next_multiple_of(64);
-        let sum_bytes = linear.sum_bytes() * blocks as usize;
-        with_shared_scratch(panel_bytes + sum_bytes, |panels| {
-            if wanted.input.is_some() {
-                // SAFETY: sizes were checked, the caller keeps the tensors alive, and scratch has room for the panels.
-                unsafe { linear.pack_weights(Direction::Transposed, weight.data, weight.strides, panels) };
-            }
-            let sums = panels.wrapping_add(panel_bytes);
-            let shared = Shared { linear, operands: (cotangent, input, wanted), panels };
-            parallel(torch, blocks, work_per_block, &|chunk| {
-                let Shared { linear, operands: (cotangent, input, wanted), panels } = &shared;
-                let sums = panels.wrapping_add(panel_bytes);
-                // SAFETY: as above; gradients were just allocated, and blocks of rows are disjoint and have their own sums.
-                unsafe { linear.backward(*panels, cotangent, input, wanted, sums, chunk) };
-            })?;
-            let [weight, bias] = targets;
-            if weight.is_some() || bias.is_some() {
-                // SAFETY: every block has run; the gradients have the sizes of weight and output channels.
-                unsafe { shared.linear.finish(sums, weight, bias) };
-            }
-            Ok(())
-        })
-    });
+    let work = backward_work(linear, [cotangent, input], wanted, weight, targets);
     Ok(Prepared { outputs: vec![x_gradient, weight_gradient, bias_gradient], work: Some(work) })
 }
 
