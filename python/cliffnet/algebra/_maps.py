@@ -47,9 +47,7 @@ def map_table(maps: int) -> MapTable:
 def transposed_maps(maps: int) -> int:
     """Return the number of the family of the transposed maps."""
     blades, scalar, entries = _rust.interned_maps(maps)
-    return _rust.intern_maps(
-        blades, scalar, [[(source, out, value) for out, source, value in one] for one in entries]
-    )
+    return _rust.intern_maps(blades, scalar, [[(source, out, value) for out, source, value in one] for one in entries])
 
 
 def _runs(blades: int, scalar: int, entries: Sequence[Sequence[Entry]]) -> tuple[Run, ...]:

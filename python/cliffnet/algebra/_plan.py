@@ -72,7 +72,7 @@ def plan_slots(plan: int) -> PlanSlots:
 
 @kept_constant
 def plan_from_terms(sizes: tuple[int, int, int], terms: tuple[tuple[int, int, int, float], ...]) -> int:
-    """Return the plan of a bilinear map; ``sizes`` are those of left, right and out, terms ``(out, left, right, c)``."""
+    """Return the plan of a bilinear map: sizes of left, right and out, and terms ``(out, left, right, coefficient)``."""
     out, left, right, coefficients = ([term[column] for term in terms] for column in range(4))
     return _rust.plan_from_terms(sizes, 0, (out, left, right, [0] * len(terms), coefficients))
 

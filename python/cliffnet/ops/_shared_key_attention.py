@@ -70,9 +70,7 @@ def _taken_apart(
     outputs: Tensor, multivectors: Tensor, scalars: Tensor, comparison: int, heads: int
 ) -> tuple[Tensor, Tensor]:
     extra = 0 if scalars.shape == (0,) else scalars.shape[-1] // (heads + 2)
-    result: tuple[Tensor, Tensor] = attention_values(
-        outputs, comparison, multivectors.shape[-2] // (heads + 2), extra
-    )
+    result: tuple[Tensor, Tensor] = attention_values(outputs, comparison, multivectors.shape[-2] // (heads + 2), extra)
     return result
 
 

@@ -105,9 +105,7 @@ def attention_features(
     dtype = multivectors.dtype
     if dtype in (torch.float16, torch.bfloat16):
         wide = (multivectors.float(), scalars.float(), weights.float())
-        results = attention_features(
-            *wide, comparison, query_heads, key_heads, value_heads, width, epsilon
-        )
+        results = attention_features(*wide, comparison, query_heads, key_heads, value_heads, width, epsilon)
         return tuple(result.to(dtype) for result in results)  # type: ignore[return-value]  # as many as there were
     found = comparison_of(comparison)
     counts = [query_heads, key_heads, value_heads]
