@@ -28,7 +28,8 @@ def attention_features_backward(
     numbers = (comparison, query_heads, key_heads, value_heads, width, epsilon)
     dtype = multivectors.dtype
     if dtype in (torch.float16, torch.bfloat16):
-        wide = attention_features_backward(*(tensor.float() for tensor in tensors), *numbers)
+        q, k, v, mv, extra, scale = (tensor.float() for tensor in tensors)
+        wide = attention_features_backward(q, k, v, mv, extra, scale, *numbers)
         return wide[0].to(dtype), wide[1].to(dtype), wide[2].to(dtype)
     found, counts = comparison_of(comparison), [query_heads, key_heads, value_heads]
     heads = sum(counts)
