@@ -94,7 +94,7 @@ def compiled_row(case: str, nets: dict[str, nn.Module], batch: tuple[Tensor, Ten
         step = gatr_sides.training_step(torch.compile(net), batch)
         try:
             step()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             # whatever class the compiler raises, the row tells it
             note = f"{side} not compiled: {type(error).__name__}"
             step = gatr_sides.training_step(net, batch)

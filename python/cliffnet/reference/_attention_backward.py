@@ -45,9 +45,9 @@ def attention_features_backward(
     by_multivectors = torch.cat((by_queries, by_keys, cotangents[2]), dim=-2).movedim(0, -1).flatten(-3, -2)
     by_scalars = scalars
     if scalars.shape != (0,):
-        extra = scalars.shape[-1] // heads
+        per_head = scalars.shape[-1] // heads
         ends = (found.features * channels, found.features * channels, found.blades * channels)
-        parts = [part[..., end : end + extra] for part, end in zip((queries, keys, values), ends, strict=True)]
+        parts = [part[..., end : end + per_head] for part, end in zip((queries, keys, values), ends, strict=True)]
         by_scalars = torch.cat(parts, dim=-2).flatten(-2)
     if has_weights:
         by_weights = torch.zeros_like(weights) if by_weights is None else by_weights.sum_to_size(weights.shape)

@@ -192,7 +192,7 @@ fn setting(arguments: &Arguments<'_>, first: usize) -> Result<Setting, String> {
     let all: usize = heads.iter().sum();
     let sizes = multivectors.shape()?.0;
     let &[ref leading @ .., lanes, blades] = sizes else { return Err("multivectors have too few axes".to_owned()) };
-    if all == 0 || lanes as usize % all != 0 || blades as usize != comparison.blades() {
+    if all == 0 || !(lanes as usize).is_multiple_of(all) || blades as usize != comparison.blades() {
         return Err(format!("multivectors of shape {sizes:?} do not belong to {all} heads and this comparison"));
     }
     let channels = lanes as usize / all;
@@ -200,7 +200,7 @@ fn setting(arguments: &Arguments<'_>, first: usize) -> Result<Setting, String> {
     let has_scalars = scalar_sizes != [0];
     let width = if has_scalars {
         match scalar_sizes.split_last() {
-            Some((&last, rest)) if rest == leading && last as usize % all == 0 => last as usize / all,
+            Some((&last, rest)) if rest == leading && (last as usize).is_multiple_of(all) => last as usize / all,
             _ => return Err(format!("scalars of shape {scalar_sizes:?} do not belong to {sizes:?} and {all} heads")),
         }
     } else {
