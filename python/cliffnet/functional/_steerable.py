@@ -89,7 +89,8 @@ def steerable_product(
     torch.Size([5, 4, 8])
     """
     plan = check_steerable(x, y, weight, partition, kind)
-    return ops.steerable_product(x, y, weight, plan)
+    result: Tensor = ops.steerable_product(x, y, weight, plan)
+    return result
 
 
 def check_steerable(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, kind: str) -> int:
