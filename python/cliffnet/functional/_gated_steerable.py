@@ -3,7 +3,6 @@
 from torch import Tensor
 
 from cliffnet import ops
-from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Partition, class_squares_plan
 from cliffnet.errors import ConfigError
 from cliffnet.functional._gates import activation_number
@@ -13,7 +12,6 @@ _NO_GATE = -1
 _NO_NORM = -1
 
 
-@kept_constant
 def gated_steerable_product(
     x: Tensor,
     y: Tensor,

@@ -73,7 +73,7 @@ def check_steerable(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, 
     # operands of one shape on the CPU are checked cheaply, everything else in full
     try:
         algebra = partition.algebra
-        plan = weighted_plan(algebra.full_key, partition.classes, kind)
+        plan = weighted_plan(algebra.full_key, partition.key, kind)
         shape, dtype = x.shape, x.dtype
         fits = (
             shape == y.shape
