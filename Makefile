@@ -65,7 +65,7 @@ fuzz:  ## run random operations on random strided memory (CASES says how many, S
 
 .PHONY: sanitize
 sanitize:  ## run the native tests under Miri and the address sanitizer (needs a nightly toolchain with miri)
-	CLIFFNET_TIGHT_MEMORY=1 MIRIFLAGS=-Zmiri-disable-isolation \
+	CLIFFNET_TIGHT_MEMORY=1 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-deterministic-floats" \
 		cargo +nightly miri test --quiet -p cliffnet-cpu --test suite fuzz
 	CLIFFNET_TIGHT_MEMORY=1 RUSTFLAGS=-Zsanitizer=address CLIFFNET_FUZZ_CASES=200000 \
 		cargo +nightly test --quiet --release --target $(shell rustc -vV | sed -n 's/^host: //p') $(CRATES)

@@ -11,7 +11,7 @@ from benches.timing import Quantiles, interleaved
 from cliffnet.interop.reference import convert_reference_state
 
 NAME = "gatr-step"
-_BAR = Bar(at_least_ratio=2)
+_EAGER_BAR, _MEMORY_BAR, _COMPILED_BAR = (Bar(at_least_ratio=ratio) for ratio in (4, 3, 1.5))
 _MEBIBYTE = 2**20
 # float32 rounding through ten blocks and back leaves about 1e-6; a wrong term leaves far more than this
 _TOLERANCE = 1e-4
@@ -55,14 +55,15 @@ def check_agreement(ours: nn.Module, theirs: nn.Module, size: gatr_sides.Size) -
 def rows(*, size: gatr_sides.Size | None = None, rounds: int = 10, memory_repeats: int = 3) -> list[Row]:
     """Measure time and peak memory of a step; without a clone of the reference, say that it was not measured."""
     size = gatr_sides.Size() if size is None else size
-    time_case = f"{size}, step"
+    cases = {f"{size}, step": ("ms", _EAGER_BAR), f"{size}, step, both compiled": ("ms", _COMPILED_BAR)}
     memory_cases = {allocator: f"{size}, peak memory, {allocator}" for allocator in peak_memory.ALLOCATORS}
+    cases |= dict.fromkeys(memory_cases.values(), ("MiB", _MEMORY_BAR))
     try:
         package = gatr_sides.import_reference()
     except gatr_sides.ReferenceUnavailableError as error:
         return [
-            Row(NAME, case, unit, baseline="GATr repository", bar=_BAR, note=str(error))
-            for case, unit in ((time_case, "ms"), *((case, "MiB") for case in memory_cases.values()))
+            Row(NAME, case, unit, baseline="GATr repository", bar=bar, note=str(error))
+            for case, (unit, bar) in cases.items()
         ]
     rival = f"GATr {package.__version__}"
     theirs = gatr_sides.build_reference(size)
@@ -71,13 +72,33 @@ def rows(*, size: gatr_sides.Size | None = None, rounds: int = 10, memory_repeat
     note = f"{count} parameters; {check_agreement(ours, theirs, size)}"
     batch = gatr_sides.make_batch(size)
     calls = {"ours": gatr_sides.training_step(ours, batch), "theirs": gatr_sides.training_step(theirs, batch)}
+    eager, compiled = cases
     times = interleaved(calls, rounds=rounds, sample_seconds=0.0)
-    measured = [Row(NAME, time_case, "ms", times["ours"].scaled(1e3), rival, times["theirs"].median * 1e3, _BAR, note)]
+    baseline = times["theirs"].median * 1e3
+    measured = [Row(NAME, eager, "ms", times["ours"].scaled(1e3), rival, baseline, _EAGER_BAR, note)]
+    measured.append(compiled_row(compiled, {"ours": ours, "theirs": theirs}, batch, rival, rounds))
     for allocator, case in memory_cases.items():
         peaks = {
             side: [peak_memory.measure(side, size, allocator) / _MEBIBYTE for _ in range(memory_repeats)]
             for side in peak_memory.SIDES
         }
         baseline = statistics.median(peaks["reference"])
-        measured.append(Row(NAME, case, "MiB", Quantiles.of(peaks["ours"]), rival, baseline, _BAR, note))
+        measured.append(Row(NAME, case, "MiB", Quantiles.of(peaks["ours"]), rival, baseline, _MEMORY_BAR, note))
     return measured
+
+
+def compiled_row(case: str, nets: dict[str, nn.Module], batch: tuple[Tensor, Tensor], rival: str, rounds: int) -> Row:
+    """Compare both networks under ``torch.compile``; where the reference does not compile, ours with its eager step."""
+    calls, note = {}, ""
+    for side, net in nets.items():
+        step = gatr_sides.training_step(torch.compile(net), batch)
+        try:
+            step()
+        except Exception as error:
+            # whatever class the compiler raises, the row tells it
+            note = f"{side} not compiled: {type(error).__name__}"
+            step = gatr_sides.training_step(net, batch)
+        calls[side] = step
+    times = interleaved(calls, rounds=rounds, sample_seconds=0.0)
+    ours, baseline = times["ours"].scaled(1e3), times["theirs"].median * 1e3
+    return Row(NAME, case, "ms", ours, rival, baseline, _COMPILED_BAR, note)

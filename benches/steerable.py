@@ -1,6 +1,6 @@
-"""Steerable products of Cl(3,0), bare and between gate and norm, against torch.compile of the same formula.
+"""Steerable products of Cl(3,0), bare and between gate and norm, against torch.compile of the formula.
 
-The formula is written out term by term on tensors of shape ``(blades, batch, channels)``, as fused kernels for graphics
+The formula is written out term by term on tensors of shape ``(blades, batch, channels)``, as kernels for graphics
 processors store them, and compiled. Both sides read the same memory: our operands are the same tensors seen as
 ``(batch, channels, blades)``. ``python -m benches.steerable SIDE`` prints the bytes that a step of one side needs beyond
 operands, measured where nothing else runs.

@@ -160,7 +160,9 @@ def _attention() -> list[OperatorCase]:
     return [
         OperatorCase("attention_features", attention_features, projections, numbers),
         OperatorCase("attention_features_backward", attention_features_backward, features, numbers),
-        OperatorCase("attention_values", attention_values, lambda *leading: ((*leading, 2, width),), (comparison, 2, 1)),
+        OperatorCase(
+            "attention_values", attention_values, lambda *leading: ((*leading, 2, width),), (comparison, 2, 1)
+        ),
     ]
 
 

@@ -75,7 +75,10 @@ def test_values_are_those_of_the_reference(case, leading):
         bound = {torch.float64: 1e-10, torch.float32: 2e-4}.get(dtype, 8 * torch.finfo(dtype).eps)
         for one, expected in zip(found, exact, strict=True):
             assert one.dtype == dtype
-            scale = max(1.0, expected.abs().max().item())
+            # what half precision cannot hold is infinite there
+            expected = expected.to(dtype).double()
+            finite = expected[expected.isfinite()]
+            scale = max(1.0, finite.abs().max().item()) if finite.numel() else 1.0
             torch.testing.assert_close(one.double(), expected, rtol=bound, atol=bound * scale)
         assert all(torch.equal(x, y) for x, y in zip(tensors, before, strict=True))
 
@@ -206,9 +209,12 @@ def test_autocast_computes_in_single_precision(case, dtype):
 @pytest.mark.usefixtures("_fresh_compiler")
 def test_compiled_graph_of_any_batch(case):
     counter = CompileCounterWithBackend("aot_eager")
-    compiled = torch.compile(energy(case.function), fullgraph=True, dynamic=True, backend=counter)
+    compiled = torch.compile(energy(case.function), fullgraph=True, dynamic=False, backend=counter)
     for batch in (3, 5, 18):
-        tensors = with_gradients(case.tensors(batch, 4))
+        tensors = with_gradients(case.tensors(batch, 7))
+        for index, tensor in enumerate(tensors):
+            if case.is_batched(index):
+                torch._dynamo.mark_dynamic(tensor, 0)
         found = torch.autograd.grad(compiled(*tensors), tensors, allow_unused=True, materialize_grads=True)
         expected = torch.autograd.grad(
             energy(case.oracle)(*tensors), tensors, allow_unused=True, materialize_grads=True

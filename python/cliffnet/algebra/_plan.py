@@ -72,9 +72,9 @@ def plan_slots(plan: int) -> PlanSlots:
 
 @kept_constant
 def plan_from_terms(sizes: tuple[int, int, int], terms: tuple[tuple[int, int, int, float], ...]) -> int:
-    """Return the plan of a bilinear map; ``sizes`` are those of left, right and out, terms ``(out, left, right, c)``."""
-    out, left, right, coefficients = ([term[column] for term in terms] for column in range(4))
-    return _rust.plan_from_terms(sizes, 0, (out, left, right, [0] * len(terms), coefficients))
+    """Return the plan of a bilinear map from sizes of left, right and out, and terms ``(out, left, right, factor)``."""
+    out, left, right = ([term[0] for term in terms], [term[1] for term in terms], [term[2] for term in terms])
+    return _rust.plan_from_terms(sizes, 0, (out, left, right, [0] * len(terms), [term[3] for term in terms]))
 
 
 Matrices = tuple[

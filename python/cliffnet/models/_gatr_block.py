@@ -144,5 +144,7 @@ class GATrBlock(nn.Module):
 
     def _normalized(self, layer: nn.Module, multivectors: Tensor, scalars: Tensor | None, **options: Any) -> Streams:
         """Normalise and run a layer; normalised multivectors are not kept for the backward pass."""
-        outputs: Streams = layer(multivectors, self.norm.of_scalars(scalars), prologue=self.norm.of_multivectors, **options)
+        outputs: Streams = layer(
+            multivectors, self.norm.of_scalars(scalars), prologue=self.norm.of_multivectors, **options
+        )
         return outputs

@@ -84,7 +84,7 @@ class _AttentionLayer(nn.Module):
         mv, scalars = streams
         nothing = mv.new_empty(0)
         width = common_width(items, self.compared, self.averaged)
-        return attention_features(
+        features: tuple[Tensor, ...] = attention_features(
             mv,
             nothing if scalars is None else scalars,
             nothing if weights is None else weights,
@@ -93,6 +93,7 @@ class _AttentionLayer(nn.Module):
             width,
             self.config.normalizer_epsilon,
         )
+        return features
 
     def _distance_weights(self) -> Tensor | None:
         return None if self.distance_log_weights is None else self.distance_log_weights.exp()
@@ -116,9 +117,7 @@ class _AttentionLayer(nn.Module):
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Streams:
         outputs = attend(q, k, v, 1.0 / math.sqrt(self.compared), mask)
         scalar_channels = self.hidden_scalar_channels or 0
-        return self._project(
-            *attention_values(outputs, self.comparison, self.hidden_mv_channels, scalar_channels)
-        )
+        return self._project(*attention_values(outputs, self.comparison, self.hidden_mv_channels, scalar_channels))
 
     def _project(self, multivectors: Tensor, hidden_scalars: Tensor) -> Streams:
         mv, scalars = self.out_linear(multivectors, hidden_scalars if self.hidden_scalar_channels else None)

@@ -1,6 +1,7 @@
 """Attention between multivectors as functions; the layers are in :mod:`cliffnet.nn.attention`."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -130,15 +131,16 @@ def _features_of_heads(
     scalars = nothing if streams[1] is None else streams[1].transpose(-3, -2).flatten(-2)
     heads = [0, 0, 0]
     heads[role] = mv.shape[-3]
-    numbers = (comparison, *heads, width, epsilon)
-    if role != 0 or weights is None:
-        return attention_features(mv.flatten(-3, -2), scalars, nothing, *numbers)[role]
-    weights = weights[(None,) * (3 - weights.dim())].transpose(-3, -2)
-    if math.prod(weights.shape[:-2]) > 1:
-        # weights of single queries or samples
-        return attention_features.composite(mv.flatten(-3, -2), scalars, weights, *numbers)[role]
-    weights = weights.reshape(weights.shape[-2:]).expand(heads[role], mv.shape[-2]).contiguous()
-    return attention_features(mv.flatten(-3, -2), scalars, weights, *numbers)[role]
+    operator: Callable[..., tuple[Tensor, ...]] = attention_features
+    wanted = nothing
+    if role == 0 and weights is not None:
+        wanted = weights[(None,) * (3 - weights.dim())].transpose(-3, -2)
+        if math.prod(wanted.shape[:-2]) > 1:
+            # the native operator has no weights of single queries or samples
+            operator = attention_features.composite
+        else:
+            wanted = wanted.reshape(wanted.shape[-2:]).expand(heads[role], mv.shape[-2]).contiguous()
+    return operator(mv.flatten(-3, -2), scalars, wanted, comparison, *heads, width, epsilon)[role]
 
 
 def compared_width(channels: int, scalars: int, comparison: int) -> int:
@@ -181,12 +183,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None) -
 
 def _common_batch(q: Tensor, k: Tensor, v: Tensor) -> torch.Size:
     try:
-        return torch.broadcast_shapes(q.shape[:-3], k.shape[:-3], v.shape[:-3])
+        batch: torch.Size = torch.broadcast_shapes(q.shape[:-3], k.shape[:-3], v.shape[:-3])
     except RuntimeError as error:
         raise ShapeError(
             f"the leading axes of queries {tuple(q.shape[:-3])}, keys {tuple(k.shape[:-3])} and values "
             f"{tuple(v.shape[:-3])} do not broadcast"
         ) from error
+    return batch
 
 
 def _flatten_batch(x: Tensor, axes: int) -> Tensor:

@@ -153,7 +153,7 @@ class GeometricBilinear(nn.Module):
             return product_and_join(factors, reference, self.product, self.join, self.orientation), scalars
 
         if reference.requires_grad:
-            return self.out_linear(*combine(factors, scalars))
+            return self.out_linear.after(None, *combine(factors, scalars))
         return self.out_linear.after(combine, factors, scalars)
 
 
@@ -227,6 +227,7 @@ class GeometricMLP(nn.Module):
         if self.dropout is not None:
             mv, hidden = self.dropout(mv, hidden)
         for linear in self.linears:
+            assert isinstance(linear, EquivariantLinear)
             mv, hidden = linear.after(self.activation, mv, hidden)
             if self.dropout is not None:
                 mv, hidden = self.dropout(mv, hidden)

@@ -36,7 +36,7 @@ class _AttentionFeatures(Operator):
         return plain.attention_features(*arguments)
 
     def gradients(self, cotangents: Gradients, arguments: tuple[Any, ...], needed: tuple[bool, ...]) -> Gradients:
-        multivectors, scalars, weights, *numbers = arguments
+        multivectors, scalars, _, *numbers = arguments
         widths = _widths(multivectors, scalars, tuple(numbers))
         given = [
             multivectors.new_zeros((*multivectors.shape[:-2], heads, width)) if cotangent is None else cotangent

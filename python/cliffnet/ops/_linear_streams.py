@@ -141,7 +141,9 @@ class _Recorded(torch.autograd.Function):
             return *_differentiated(cotangents, tensors, needed, (maps, prologue)), None, None
         if prologue is None:
             return *_gradients(cotangents, tensors, needed, maps), None, None
-        sources = [None if x is None else x.detach().requires_grad_(need) for x, need in zip(tensors[:2], needed, strict=False)]
+        sources = [
+            None if x is None else x.detach().requires_grad_(need) for x, need in zip(tensors[:2], needed, strict=False)
+        ]
         with torch.enable_grad():
             streams = prologue(*sources)
         made = [None if x is None else x.detach() for x in streams]
@@ -149,11 +151,11 @@ class _Recorded(torch.autograd.Function):
         return *_pulled_back(streams, found[:2], sources), *found[2:], None, None
 
 
-def _pulled_back(
-    streams: Streams, cotangents: Gradients, sources: list[Tensor | None]
-) -> tuple[Tensor | None, ...]:
+def _pulled_back(streams: Streams, cotangents: Gradients, sources: list[Tensor | None]) -> tuple[Tensor | None, ...]:
     """Return the gradients of the sources of a prologue, of which some scalars may have passed through."""
-    pairs = [(x, g) for x, g in zip(streams, cotangents, strict=True) if x is not None and g is not None and x.requires_grad]
+    pairs = [
+        (x, g) for x, g in zip(streams, cotangents, strict=True) if x is not None and g is not None and x.requires_grad
+    ]
     wanted = [x for x in sources if x is not None and x.requires_grad]
     if not pairs or not wanted:
         return None, None
@@ -195,7 +197,7 @@ def _gradients(
     wanted = _INPUT * needed[0] + _WEIGHT * needed[2] + _BIAS * shared_bias
     by_multivectors, by_weight, by_bias = equivariant_linear_backward(by_outputs, multivectors, weight, maps, wanted)
     by_scalars = by_scalar_to_mv = by_mv_to_scalar = by_scalar_to_scalar = by_scalar_bias = None
-    rows = None if scalars is None else _rows(scalars)
+    rows = multivectors if scalars is None else _rows(scalars)
     if scalar_to_mv is not None:
         by_components = _rows(by_outputs.select(-1, scalar))
         by_scalar_to_mv = by_components.t().mm(rows)

@@ -34,8 +34,8 @@ class _ProductAndJoin(Operator):
     def reference(self, *arguments: Any) -> Tensor:
         return plain.product_and_join(*arguments)
 
-    def composite(self, *arguments: Any) -> Tensor:
-        return plain.product_and_join(*arguments, bilinear=bilinear)
+    def composite(self, factors: Tensor, reference: Tensor, product: int, join: int, orientation: int) -> Tensor:
+        return plain.product_and_join(factors, reference, product, join, orientation, bilinear)
 
     def gradients(self, cotangents: Gradients, arguments: tuple[Any, ...], needed: tuple[bool, ...]) -> Gradients:
         (cotangent,) = cotangents

@@ -28,7 +28,8 @@ def attention_features_backward(
     numbers = (comparison, query_heads, key_heads, value_heads, width, epsilon)
     dtype = multivectors.dtype
     if dtype in (torch.float16, torch.bfloat16):
-        wide = attention_features_backward(*(tensor.float() for tensor in tensors), *numbers)
+        q, k, v, mv, extra, scale = (tensor.float() for tensor in tensors)
+        wide = attention_features_backward(q, k, v, mv, extra, scale, *numbers)
         return wide[0].to(dtype), wide[1].to(dtype), wide[2].to(dtype)
     found, counts = comparison_of(comparison), [query_heads, key_heads, value_heads]
     heads = sum(counts)
@@ -44,9 +45,9 @@ def attention_features_backward(
     by_multivectors = torch.cat((by_queries, by_keys, cotangents[2]), dim=-2).movedim(0, -1).flatten(-3, -2)
     by_scalars = scalars
     if scalars.shape != (0,):
-        extra = scalars.shape[-1] // heads
+        per_head = scalars.shape[-1] // heads
         ends = (found.features * channels, found.features * channels, found.blades * channels)
-        parts = [part[..., end : end + extra] for part, end in zip((queries, keys, values), ends, strict=True)]
+        parts = [part[..., end : end + per_head] for part, end in zip((queries, keys, values), ends, strict=True)]
         by_scalars = torch.cat(parts, dim=-2).flatten(-2)
     if has_weights:
         by_weights = torch.zeros_like(weights) if by_weights is None else by_weights.sum_to_size(weights.shape)

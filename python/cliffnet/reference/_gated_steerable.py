@@ -146,8 +146,10 @@ def gated_steerable_product_backward(
     gradient is the inner product of the cotangent with the product before the gates.
     """
     if left.dtype in _HALF:
-        single = (operand.float() for operand in (cotangent, left, right, weight))
-        gradients = gated_steerable_product_backward(*single, plan, around, product, product_backward)
+        single = (left.float(), right.float(), weight.float())
+        gradients = gated_steerable_product_backward(
+            cotangent.float(), *single, plan, around, product, product_backward
+        )
         by_left, by_right, by_weight = (gradient.to(left.dtype) for gradient in gradients)
         return by_left, by_right, by_weight
     ungated = product(left, right, weight, plan)

@@ -10,7 +10,8 @@ from cliffnet.reference._bilinear import bilinear as plain_bilinear
 
 def channel_groups(x: Tensor, count: int) -> tuple[Tensor, ...]:
     """Split multivectors (..., count * C, B) into groups (..., C, B) of channels."""
-    return x.unflatten(-2, (count, x.shape[-2] // count)).unbind(-3)
+    groups: Tensor = x.unflatten(-2, (count, x.shape[-2] // count))
+    return groups.unbind(-3)
 
 
 def product_and_join(

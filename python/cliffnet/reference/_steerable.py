@@ -89,8 +89,7 @@ def steerable_product_backward(
     """
     operands = (cotangent, left, right)
     if left.dtype in _HALF:
-        single = (operand.float() for operand in operands)
-        gradients = steerable_product_backward(*single, weight.float(), plan)
+        gradients = steerable_product_backward(cotangent.float(), left.float(), right.float(), weight.float(), plan)
         by_left, by_right, by_weight = (gradient.to(left.dtype) for gradient in gradients)
         return by_left, by_right, by_weight
     leading = torch.broadcast_shapes(*(operand.shape[:-1] for operand in operands))

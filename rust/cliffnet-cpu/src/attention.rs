@@ -269,70 +269,47 @@ where
     });
 }
 
-/// Reads `blades` planes of `lanes` lanes; `strides` are those of lanes and blades.
+/// Copies `length` elements between strided places, in blocks: a block is read before it is written, so that both are
+/// vectors.
 ///
 /// # Safety
-/// Source and target are valid for all of them.
+/// Both places are valid for all of them, and do not overlap.
 #[inline(always)]
-pub(crate) unsafe fn read_planes<S: Storage>(
-    source: *const S,
-    [lane_stride, blade_stride]: [i64; 2],
-    [blades, lanes]: [usize; 2],
-    target: *mut S::Compute,
+unsafe fn copy_run<A: Copy, B>(
+    source: *const A,
+    source_stride: isize,
+    target: *mut B,
+    target_stride: isize,
+    length: usize,
+    convert: &impl Fn(A) -> B,
 ) {
-    for blade in 0..blades {
-        // SAFETY: the caller vouches for every element.
-        unsafe {
-            let plane = source.offset(blade as isize * blade_stride as isize);
-            let target = target.add(blade * lanes);
-            if lane_stride == 1 {
-                for lane in 0..lanes {
-                    target.add(lane).write(plane.add(lane).read().widen());
-                }
-            } else {
-                for lane in 0..lanes {
-                    target.add(lane).write(plane.offset(lane as isize * lane_stride as isize).read().widen());
-                }
+    let mut done = 0;
+    // SAFETY: the caller vouches for every element; arrays need no more than the alignment of their elements.
+    unsafe {
+        if source_stride == 1 && target_stride == 1 {
+            while done + 8 <= length {
+                let block: [B; 8] = std::array::from_fn(|i| convert(source.add(done + i).read()));
+                target.add(done).cast::<[B; 8]>().write(block);
+                done += 8;
             }
+            if done + 4 <= length {
+                let block: [B; 4] = std::array::from_fn(|i| convert(source.add(done + i).read()));
+                target.add(done).cast::<[B; 4]>().write(block);
+                done += 4;
+            }
+        }
+        for index in done as isize..length as isize {
+            target.offset(index * target_stride).write(convert(source.offset(index * source_stride).read()));
         }
     }
 }
 
-/// Writes `blades` planes of `lanes` lanes, the reverse of [`read_planes`].
+/// Copies `count` runs of `length` elements; strides are those of runs and elements.
 ///
 /// # Safety
-/// As [`read_planes`].
+/// As [`copy_run`].
 #[inline(always)]
-pub(crate) unsafe fn write_planes<S: Storage>(
-    source: *const S::Compute,
-    [lane_stride, blade_stride]: [i64; 2],
-    [blades, lanes]: [usize; 2],
-    target: *mut S,
-) {
-    for blade in 0..blades {
-        // SAFETY: the caller vouches for every element.
-        unsafe {
-            let plane = target.offset(blade as isize * blade_stride as isize);
-            let source = source.add(blade * lanes);
-            if lane_stride == 1 {
-                for lane in 0..lanes {
-                    plane.add(lane).write(S::narrow(source.add(lane).read()));
-                }
-            } else {
-                for lane in 0..lanes {
-                    plane.offset(lane as isize * lane_stride as isize).write(S::narrow(source.add(lane).read()));
-                }
-            }
-        }
-    }
-}
-
-/// Copies `count` blocks of `length` elements between two places.
-///
-/// # Safety
-/// Both are valid for all of them.
-#[inline(always)]
-pub(crate) unsafe fn copy_blocks<A: Copy, B>(
+pub(crate) unsafe fn copy_runs<A: Copy, B>(
     source: *const A,
     source_strides: [isize; 2],
     target: *mut B,
@@ -340,21 +317,12 @@ pub(crate) unsafe fn copy_blocks<A: Copy, B>(
     [count, length]: [usize; 2],
     convert: impl Fn(A) -> B,
 ) {
-    let dense = source_strides[1] == 1 && target_strides[1] == 1;
-    for block in 0..count {
+    for run in 0..count as isize {
         // SAFETY: the caller vouches for every element.
         unsafe {
-            let from = source.offset(block as isize * source_strides[0]);
-            let to = target.offset(block as isize * target_strides[0]);
-            match length {
-                4 if dense => (0..4).for_each(|i| to.add(i).write(convert(from.add(i).read()))),
-                8 if dense => (0..8).for_each(|i| to.add(i).write(convert(from.add(i).read()))),
-                16 if dense => (0..16).for_each(|i| to.add(i).write(convert(from.add(i).read()))),
-                _ if dense => (0..length).for_each(|i| to.add(i).write(convert(from.add(i).read()))),
-                _ => (0..length as isize).for_each(|i| {
-                    to.offset(i * target_strides[1]).write(convert(from.offset(i * source_strides[1]).read()));
-                }),
-            }
+            let from = source.offset(run * source_strides[0]);
+            let to = target.offset(run * target_strides[0]);
+            copy_run(from, source_strides[1], to, target_strides[1], length, &convert);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::attention::{Packing, PackingTask, Tokens, copy_blocks, read_planes, write_planes};
+use crate::attention::{Packing, PackingTask, Tokens, copy_runs};
 use crate::dtype::Storage;
 use crate::kernel::Compute;
 
@@ -94,7 +94,9 @@ where
         // SAFETY: planes hold all blades of the token.
         unsafe {
             let shape = [self.packing.comparison.blades, lanes];
-            read_planes::<S>(self.at(tokens, 0), tokens.strides, shape, self.planes);
+            let [lane, blade] = tokens.strides.map(|stride| stride as isize);
+            let source = self.at(tokens, 0).cast_const();
+            copy_runs(source, [blade, lane], self.planes, [lanes as isize, 1], shape, S::widen);
         }
     }
 
@@ -132,14 +134,14 @@ where
                 let target = target.offset(head as isize * tokens.strides[0] as isize);
                 let source = source.add(head * shape.channels);
                 let places = [shape.channels as isize, 1];
-                copy_blocks(source, [stride as isize, 1], target, places, [count, shape.channels], S::narrow);
+                copy_runs(source, [stride as isize, 1], target, places, [count, shape.channels], S::narrow);
                 let filled = count * shape.channels;
                 if shape.scalars > 0 {
                     let step = scalars.strides[0] as isize;
                     let source = self.at(scalars, 1).offset(((first_head + head) * shape.scalars) as isize * step);
                     let strides = [0, step];
                     let target = target.add(filled);
-                    copy_blocks(source.cast_const(), strides, target, [0, 1], [1, shape.scalars], |x| x);
+                    copy_runs(source.cast_const(), strides, target, [0, 1], [1, shape.scalars], |x| x);
                 }
                 for place in filled + shape.scalars..shape.widths[role] {
                     target.add(place).write(S::narrow(S::Compute::default()));
@@ -248,7 +250,9 @@ where
                 self.read_features(2, self.gradients.add(first), all, comparison.blades, scalars, 6);
             }
             let target = self.at(multivectors, 5);
-            write_planes::<S>(self.gradients, multivectors.strides, [comparison.blades, all], target);
+            let [lane, blade] = multivectors.strides.map(|stride| stride as isize);
+            let source = self.gradients.cast_const();
+            copy_runs(source, [all as isize, 1], target, [blade, lane], [comparison.blades, all], S::narrow);
         }
     }
 
@@ -261,7 +265,9 @@ where
         unsafe {
             self.read_features(2, self.planes, shape[1], shape[0], streams.scalars, 1);
             let target = self.at(streams.multivectors, 0);
-            write_planes::<S>(self.planes, streams.multivectors.strides, shape, target);
+            let [lane, blade] = streams.multivectors.strides.map(|stride| stride as isize);
+            let source = self.planes.cast_const();
+            copy_runs(source, [shape[1] as isize, 1], target, [blade, lane], shape, S::narrow);
         }
     }
 
@@ -287,13 +293,13 @@ where
                 let source = source.offset(head as isize * tokens.strides[0] as isize).cast_const();
                 let target = target.add(head * shape.channels);
                 let strides = [shape.channels as isize * step, step];
-                copy_blocks(source, strides, target, [stride as isize, 1], [count, shape.channels], S::widen);
+                copy_runs(source, strides, target, [stride as isize, 1], [count, shape.channels], S::widen);
                 if shape.scalars > 0 {
                     let source = source.offset((count * shape.channels) as isize * step);
                     let place = scalars.strides[0] as isize;
                     let first = ((first_head + head) * shape.scalars) as isize;
                     let target = self.at(scalars, scalar_operand).offset(first * place);
-                    copy_blocks(source, [0, step], target, [0, place], [1, shape.scalars], |x| x);
+                    copy_runs(source, [0, step], target, [0, place], [1, shape.scalars], |x| x);
                 }
             }
         }

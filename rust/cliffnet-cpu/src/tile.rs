@@ -105,14 +105,14 @@ impl<const N: usize> Operands<'_, N> {
         table: &mut OffsetTable<TILE, N>,
     ) {
         let offsets = self.geometry.offsets(tile.first, tile.count, table);
-        for index in self.inputs..N {
-            if self.in_place::<S>(index, offsets[index], tile.count).is_none() {
+        for (index, &offsets) in offsets.iter().enumerate().skip(self.inputs) {
+            if self.in_place::<S>(index, offsets, tile.count).is_none() {
                 let Operand { data, blade_stride } = self.memory[index];
                 let shape = [tile.count, self.sizes[index], TILE];
                 // SAFETY: passed on from the caller.
                 unsafe {
                     let source = tile.planes[index].start;
-                    unpack::<S>(isa, source, shape, data.cast::<S>(), blade_stride, offsets[index]);
+                    unpack::<S>(isa, source, shape, data.cast::<S>(), blade_stride, offsets);
                 }
             }
         }

@@ -138,19 +138,21 @@ mod tests {
 
     #[test]
     fn test_numbers_are_those_of_the_contents() {
-        let maps = |coefficient| LinearMaps::new(4, 1, vec![vec![(0, 3, coefficient)], vec![]]).unwrap();
+        let maps = |coefficient| {
+            LinearMaps::new(4, 1, vec![vec![(0, 3, coefficient)], vec![]]).expect("maps within four blades")
+        };
         let id = intern_linear_maps(maps(2.0));
         assert_eq!(intern_linear_maps(maps(2.0)), id);
         assert_ne!(intern_linear_maps(maps(3.0)), id);
-        assert_eq!(*linear_maps(id).unwrap(), maps(2.0));
+        assert_eq!(*linear_maps(id).expect("interned"), maps(2.0));
         assert!(linear_maps(id + 1).is_none());
     }
 
     #[test]
     fn test_parity_of_small_algebras_is_made_again() {
         let parity = vec![vec![(0, 0, 1.0), (3, 3, 1.0)], vec![(1, 1, 1.0), (2, 2, 1.0)]];
-        let parity = LinearMaps::new(4, 0, parity).unwrap();
-        assert_eq!(*linear_maps(parity.number()).unwrap(), parity);
+        let parity = LinearMaps::new(4, 0, parity).expect("maps within four blades");
+        assert_eq!(*linear_maps(parity.number()).expect("a standard family"), parity);
     }
 
     #[test]

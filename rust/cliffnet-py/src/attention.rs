@@ -192,7 +192,7 @@ fn setting(arguments: &Arguments<'_>, first: usize) -> Result<Setting, String> {
     let all: usize = heads.iter().sum();
     let sizes = multivectors.shape()?.0;
     let &[ref leading @ .., lanes, blades] = sizes else { return Err("multivectors have too few axes".to_owned()) };
-    if all == 0 || lanes as usize % all != 0 || blades as usize != comparison.blades() {
+    if all == 0 || !(lanes as usize).is_multiple_of(all) || blades as usize != comparison.blades() {
         return Err(format!("multivectors of shape {sizes:?} do not belong to {all} heads and this comparison"));
     }
     let channels = lanes as usize / all;
@@ -200,7 +200,7 @@ fn setting(arguments: &Arguments<'_>, first: usize) -> Result<Setting, String> {
     let has_scalars = scalar_sizes != [0];
     let width = if has_scalars {
         match scalar_sizes.split_last() {
-            Some((&last, rest)) if rest == leading && last as usize % all == 0 => last as usize / all,
+            Some((&last, rest)) if rest == leading && (last as usize).is_multiple_of(all) => last as usize / all,
             _ => return Err(format!("scalars of shape {scalar_sizes:?} do not belong to {sizes:?} and {all} heads")),
         }
     } else {
@@ -210,13 +210,19 @@ fn setting(arguments: &Arguments<'_>, first: usize) -> Result<Setting, String> {
     let weights = if weight_sizes == [0] {
         Vec::new()
     } else {
-        let is_dense = channels <= 1 || weight_strides.last() == Some(&1);
-        let has_rows = heads[0] <= 1 || weight_strides.first() == Some(&(channels as i64));
-        if weight_sizes != [heads[0] as i64, channels as i64] || !is_dense || !has_rows {
-            return Err(format!("weights have the shape {weight_sizes:?}, expected contiguous (heads, channels)"));
+        if weight_sizes != [heads[0] as i64, channels as i64] {
+            return Err(format!("weights have the shape {weight_sizes:?}, expected (heads, channels)"));
         }
-        // SAFETY: the tensor has that many elements, without gaps.
-        unsafe { read_numbers(dtype, weights.data()?, heads[0] * channels) }
+        let (data, bytes) = (weights.data()?, dtype.size() as i64);
+        let mut numbers = Vec::with_capacity(heads[0] * channels);
+        for row in 0..heads[0] as i64 {
+            for column in 0..channels as i64 {
+                let offset = (row * weight_strides[0] + column * weight_strides[1]) * bytes;
+                // SAFETY: the indices are within the sizes, so the strides lead to an element of the tensor.
+                numbers.extend(unsafe { read_numbers(dtype, data.offset(offset as isize), 1) });
+            }
+        }
+        numbers
     };
     let padded = size(arguments.integer(first + 7)?, "the width")?;
     let compared = (comparison.features() * channels + width).max(padded);

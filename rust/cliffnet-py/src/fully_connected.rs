@@ -34,7 +34,9 @@ fn blocks(tiles: i64, call: &Call<5>) -> i64 {
     (operand / (4 * weights)).clamp(2, MOST_BLOCKS).min(tiles)
 }
 
-static PROGRAMS: LazyLock<RwLock<HashMap<(i64, usize), Arc<SlotProgram>>>> = LazyLock::new(RwLock::default);
+type Programs = HashMap<(i64, usize), Arc<SlotProgram>>;
+
+static PROGRAMS: LazyLock<RwLock<Programs>> = LazyLock::new(RwLock::default);
 
 /// The program of a plan with slots that suit so many input channels, compiled on first use.
 fn program(id: i64, inputs: usize) -> Result<Arc<SlotProgram>, String> {

@@ -42,9 +42,11 @@ pub(crate) fn intern_maps(blades: usize, scalar: usize, maps: Vec<Vec<(u32, u32,
     })
 }
 
+type MapTable = (usize, usize, Vec<Vec<(u32, u32, f64)>>);
+
 /// Blades, index of the scalar and entries of a family of linear maps.
 #[pyfunction]
-pub(crate) fn interned_maps(id: i64) -> PyResult<(usize, usize, Vec<Vec<(u32, u32, f64)>>)> {
+pub(crate) fn interned_maps(id: i64) -> PyResult<MapTable> {
     guarded(|| {
         let maps = linear_maps(id).ok_or_else(|| Failure::new("CliffnetInternalError", unknown(id)))?;
         Ok((maps.blades(), maps.scalar(), maps.maps().to_vec()))

@@ -1,4 +1,4 @@
-//! Products on one half of the channels and oriented joins on the other, as the bilinear layer of GATr has them:
+//! Products on one half of the channels and oriented joins on the other, as the bilinear layer of `GATr` has them:
 //!
 //! * `product_and_join(factors, reference, product, join, orientation)`: channels of `factors` are the left and right
 //!   factors of the products, then those of the joins; the blade `orientation` of `reference` scales the joins;
@@ -24,7 +24,9 @@ const FORWARD: usize = 7;
 /// Operands of the backward pass: cotangents of product and join, then as forward; gradients of the four factors.
 const BACKWARD: usize = 11;
 
-static OPERATIONS: LazyLock<RwLock<HashMap<[i64; 2], [Arc<Operation>; 2]>>> = LazyLock::new(RwLock::default);
+type Operations = HashMap<[i64; 2], [Arc<Operation>; 2]>;
+
+static OPERATIONS: LazyLock<RwLock<Operations>> = LazyLock::new(RwLock::default);
 
 /// The forward and the backward operation of two plans, made on first use.
 fn operations(product: i64, join: i64) -> Result<[Arc<Operation>; 2], String> {
