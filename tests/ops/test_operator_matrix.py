@@ -107,6 +107,15 @@ def test_any_strides(case, view):
             assert declared.stride() == one.stride()
 
 
+def test_tensors_whose_memory_was_given_back_are_refused(case):
+    for index in range(len(case.tensors(3))):
+        tensors = list(case.tensors(3))
+        if tensors[index].numel():
+            tensors[index].untyped_storage().resize_(0)
+            with pytest.raises(RuntimeError, match="expected tensors with memory"):
+                case.function(*tensors)
+
+
 def test_meta_tensors(case):
     tensors = case.tensors(4, 3)
     found = as_tuple(case.function(*(x.to("meta") for x in tensors)))

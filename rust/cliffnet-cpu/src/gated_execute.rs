@@ -304,7 +304,7 @@ unsafe fn differentiate_rows<S: Storage, const TILE: usize>(
         Groups::<S::Compute, 5>::new(call, surroundings, geometry, operands, [out, left, right, left, right], 3);
     let classes = surroundings.norm.map_or(0, |(table, _)| table.len());
     let mut sums = vec![[S::Compute::default(); 2]; group * classes];
-    let mut panel = vec![S::Compute::default(); shape.elements()];
+    let mut panel = shape.zeros::<S::Compute>();
     let partial = partial.cast::<S::Compute>();
     let mut pieces = Vec::new();
     let mut offsets = None;
@@ -320,13 +320,13 @@ unsafe fn differentiate_rows<S: Storage, const TILE: usize>(
                 groups.bring::<S, TILE>(lanes, &mut offsets, scratch.cast(), &mut pieces);
                 groups.cotangents(&pieces, &mut sums);
                 for piece in &pieces {
-                    groups.differentiate(piece, panel.as_mut_ptr());
+                    groups.differentiate(piece, panel.start().cast());
                     groups.tiles.send::<S, TILE>(call.isa, &piece.tile, &mut offsets);
                 }
                 rows_added += last - first;
                 if rows_added >= ROWS_AT_ONCE || last == rows.end {
-                    shape.fold(panel.as_ptr(), partial);
-                    panel.fill(S::Compute::default());
+                    shape.fold(panel.read(), partial);
+                    panel.clear();
                     rows_added = 0;
                 }
             }

@@ -47,8 +47,18 @@ impl Lines {
         self.0.as_mut_ptr().cast()
     }
 
+    /// Sets all bytes to zero.
+    pub(crate) fn clear(&mut self) {
+        self.0.fill(Line([0; 64]));
+    }
+
     /// The first number, to read.
     pub(crate) fn read<T>(&self) -> *const T {
         self.0.as_ptr().cast()
     }
 }
+
+/// An array that starts on a cache line: a vector that straddles two costs twice.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct OnLine<A>(pub(crate) A);

@@ -6,6 +6,7 @@
 
 use crate::dtype::{BFloat16, DType, Float16, Storage};
 use crate::kernel::{Compute, Planes, PlanesMut};
+use crate::scratch::Lines;
 
 /// Where the weights of each channel lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,13 @@ impl PanelShape {
     }
 
     /// Number of elements.
-    pub(crate) fn elements(self) -> usize {
+    fn elements(self) -> usize {
         self.paths * self.stride
+    }
+
+    /// A panel of zeros.
+    pub(crate) fn zeros<T>(self) -> Lines {
+        Lines::zeros(self.elements() * size_of::<T>())
     }
 
     /// The column of a lane.
@@ -87,8 +93,8 @@ pub struct WeightMatrix {
 /// Weights brought into the order of lanes, once for each call.
 pub struct Weights {
     pub(crate) shape: PanelShape,
-    /// Numbers of the type of the arithmetic, in words that hold either.
-    panel: Vec<u64>,
+    /// Numbers of the type of the arithmetic.
+    panel: Lines,
 }
 
 impl Weights {
@@ -110,8 +116,8 @@ impl Weights {
 
     unsafe fn of<S: Storage>(matrix: WeightMatrix, channels: usize, paths: usize) -> Self {
         let shape = PanelShape::of::<S::Compute>(paths, channels);
-        let mut panel = vec![0; (shape.elements() * size_of::<S::Compute>()).div_ceil(size_of::<u64>())];
-        let target = panel.as_mut_ptr().cast::<S::Compute>();
+        let mut panel = shape.zeros::<S::Compute>();
+        let target = panel.start().cast::<S::Compute>();
         // SAFETY: the caller vouches for the matrix; the panel holds `elements` numbers, of which a path takes `stride`
         // and uses one for each channel and lane of a tile.
         unsafe {
@@ -133,6 +139,6 @@ impl Weights {
     /// The weights of a tile of lanes, in the type the arithmetic of the dtype is done in.
     pub(crate) fn planes<T: Compute>(&self, lane: i64) -> Planes<T> {
         // SAFETY: the panel was made in this shape.
-        unsafe { self.shape.planes(self.panel.as_ptr().cast(), lane) }
+        unsafe { self.shape.planes(self.panel.read(), lane) }
     }
 }

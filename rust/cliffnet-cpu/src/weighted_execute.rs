@@ -7,6 +7,7 @@ use crate::execute::Operand;
 use crate::geometry::Geometry;
 use crate::isa::Isa;
 use crate::kernel::Compute;
+use crate::scratch::OnLine;
 use crate::tile::Operands;
 use crate::weight_panel::Weights;
 use crate::weighted::{WeightedGradients, WeightedProduct};
@@ -65,7 +66,7 @@ unsafe fn multiply<S: Storage, const TILE: usize>(
     S::Compute: ProductCompute,
 {
     let kernels = call.program.kernels::<S::Compute>(call.isa);
-    let ones = [S::Compute::from_f64(1.0); TILE];
+    let ones = OnLine([S::Compute::from_f64(1.0); TILE]);
     let tiles =
         Operands { geometry, memory: operands, sizes: call.program.sizes(), inputs: 2, is_reread: kernels.is_reread };
     // SAFETY: the contract is passed on; planes are valid for whole vectors of lanes, at most a tile.
@@ -76,7 +77,7 @@ unsafe fn multiply<S: Storage, const TILE: usize>(
                 left: left.read(),
                 right: right.read(),
                 weight: call.weights.planes(tile.first),
-                scale: ones.as_ptr(),
+                scale: ones.0.as_ptr(),
                 out,
             };
             (kernels.forward)(call.program.terms(), tile.count.div_ceil(kernels.lanes), &product);
@@ -120,14 +121,14 @@ unsafe fn differentiate<S: Storage, const TILE: usize>(
     S::Compute: ProductCompute,
 {
     let kernels = call.program.kernels::<S::Compute>(call.isa);
-    let ones = [S::Compute::from_f64(1.0); TILE];
-    let mut dot = [S::Compute::default(); TILE];
+    let ones = OnLine([S::Compute::from_f64(1.0); TILE]);
+    let mut dot = OnLine([S::Compute::default(); TILE]);
     let [left, right, out] = call.program.sizes();
     let sizes = [out, left, right, left, right];
     let tiles = Operands { geometry, memory: operands, sizes, inputs: 3, is_reread: kernels.is_reread };
     let shape = call.weights.shape;
     let sums = partial.cast::<S::Compute>();
-    let mut panel = vec![S::Compute::default(); shape.elements()];
+    let mut panel = shape.zeros::<S::Compute>();
     // whole tiles, so that they begin at the same lanes however many are added up at once
     let rows = ROWS_AT_ONCE * shape.channels as i64;
     let step = (rows + TILE as i64 - 1) / TILE as i64 * TILE as i64;
@@ -145,16 +146,16 @@ unsafe fn differentiate<S: Storage, const TILE: usize>(
                     left: left.read(),
                     right: right.read(),
                     weight: call.weights.planes(tile.first),
-                    scale: ones.as_ptr(),
+                    scale: ones.0.as_ptr(),
                     by_left,
                     by_right,
-                    by_weight: shape.planes_mut(panel.as_mut_ptr(), tile.first),
-                    dot: dot.as_mut_ptr(),
+                    by_weight: shape.planes_mut(panel.start().cast(), tile.first),
+                    dot: dot.0.as_mut_ptr(),
                 };
                 (kernels.backward)(call.program.terms(), tile.count.div_ceil(kernels.lanes), &gradients);
             });
-            shape.fold(panel.as_ptr(), sums);
-            panel.fill(S::Compute::default());
+            shape.fold(panel.read(), sums);
+            panel.clear();
             first = last;
         }
     }

@@ -65,11 +65,14 @@ impl<'t> Tensor<'t> {
         handle
     }
 
-    /// First element (null for an empty tensor).
+    /// First element (null for an empty tensor). A tensor whose memory was given back is refused.
     pub(crate) fn data(&self) -> Result<*mut u8, String> {
         let mut pointer: *mut c_void = std::ptr::null_mut();
         // SAFETY: the handle is live and `pointer` is a valid place for the result.
         check(unsafe { (self.torch.data_pointer)(self.handle, &raw mut pointer) }, "read a data pointer")?;
+        if pointer.is_null() && !self.shape()?.0.contains(&0) {
+            return Err("expected tensors with memory".to_owned());
+        }
         Ok(pointer.cast())
     }
 
