@@ -7,6 +7,9 @@ use crate::binary::Equations;
 /// Most blades of an operand that are labelled.
 pub(crate) const MAX_BLADES: usize = 128;
 
+/// Most bits of a label: enough for as many blades twice.
+const MAX_DIMENSION: usize = MAX_BLADES.ilog2() as usize + 1;
+
 /// Labels of all blades in the group of `dimension` bits under exclusive or: label of left, exclusive or label of
 /// right, is label of output for each term. They come from the terms alone; in a product of blades they are the sets of
 /// generators, up to a change of basis and a shift of each operand.
@@ -41,7 +44,7 @@ impl Labels {
         }
         let free = equations.free();
         let dimension = free.len();
-        if !is_possible || 1 << dimension > 2 * MAX_BLADES {
+        if !is_possible || dimension > MAX_DIMENSION {
             return None;
         }
         let label = |unknown: usize| {

@@ -212,3 +212,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn plans_whose_terms_share_no_blades_run_term_by_term() {
+    // as many labels as blades would be free: more bits than a word has
+    for size in [3, 64, 70, 128] {
+        let terms = (0..size).map(|k| Term { out: k, left: k, right: k, path: 0, coefficient: 1.0 }).collect();
+        let blades = usize::from(size);
+        let plan = Plan::from_terms(blades, blades, blades, 0, terms).expect("a plan");
+        assert!(!is_blocks(&plan));
+        check(&plan, [1, 2, 3], PACKED, &[DType::F64], &mut Random(9));
+    }
+}
