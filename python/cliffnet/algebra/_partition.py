@@ -1,5 +1,6 @@
 """Partitions of the grades: the one idea that tells the families of layers apart."""
 
+import operator
 from collections.abc import Iterable
 
 from cliffnet import _rust
@@ -49,7 +50,7 @@ class Partition:
             raise AlgebraMismatchError(f"expected an Algebra, got {type(algebra).__name__}")
         self.algebra = algebra
         try:
-            self.classes = tuple(tuple(sorted(grades)) for grades in classes)
+            self.classes = tuple(tuple(sorted(map(operator.index, grades))) for grades in classes)
         except TypeError as error:
             raise PartitionError(
                 f"classes {classes!r} are not lists of grades; expected such as [[0], [1, 2]]"

@@ -6,8 +6,8 @@ from torch import Tensor
 from cliffnet import ops
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Partition, layout_of_key, plan_sizes
-from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
-from cliffnet.functional._checks import FLOATING, check_pair, check_together
+from cliffnet.errors import AlgebraMismatchError, ShapeError
+from cliffnet.functional._checks import FLOATING, check_pair, check_strided, check_together
 
 
 @kept_constant
@@ -45,6 +45,8 @@ def steerable_product(
     ------
     ShapeError, DTypeError, DeviceError, AlgebraMismatchError
         If the operands do not hold multivectors of the algebra of the partition, or the weight does not fit.
+    ConfigError
+        If there is no such product.
 
     Notes
     -----
@@ -86,7 +88,7 @@ def check_steerable(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, 
             and y.is_cpu
             and weight.is_cpu
         )
-    except (AttributeError, IndexError, TypeError):
+    except (AttributeError, IndexError, TypeError, RuntimeError):
         fits = False
     if not fits:
         plan = _checked_plan(x, y, weight, partition, kind)
@@ -99,19 +101,19 @@ def _checked_plan(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, ki
             f"the partition is a {type(partition).__name__}, expected a Partition such as Partition.by_grade(algebra)"
         )
     check_pair(x, y, partition.algebra)
-    if not isinstance(weight, Tensor):
-        raise DTypeError(f"the weight is a {type(weight).__name__}, expected a torch.Tensor")
+    check_strided(weight, "the weight")
     check_together(x, weight, "the operands and the weight")
     plan = weighted_plan(partition.algebra.full_key, partition.key, kind)
     leading = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1])
     blades, paths = partition.algebra.num_blades, plan_sizes(plan).paths
     if not leading:
         raise ShapeError(
-            f"the operands have shape {tuple(x.shape)}, expected (..., channels, {blades}); unsqueeze(-2) makes one channel"
+            f"the operands have shape {tuple(x.shape)}, expected (..., channels, {blades}); "
+            "unsqueeze(-2) makes one channel"
         )
     if weight.dim() != 2 or weight.shape[0] != leading[-1] or weight.shape[1] != paths:
         raise ShapeError(
-            f"the weight has shape {tuple(weight.shape)}, expected ({leading[-1]}, {paths}): {leading[-1]} channels and "
-            f"the {paths} paths of {partition!r}"
+            f"the weight has shape {tuple(weight.shape)}, expected ({leading[-1]}, {paths}): {leading[-1]} channels "
+            f"and the {paths} paths of {partition!r}"
         )
     return plan
