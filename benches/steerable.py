@@ -2,8 +2,8 @@
 
 The formula is written out term by term on tensors of shape ``(blades, batch, channels)``, as kernels for graphics
 processors store them, and compiled. Both sides read the same memory: our operands are the same tensors seen as
-``(batch, channels, blades)``. ``python -m benches.steerable SIDE`` prints the bytes that a step of one side needs beyond
-operands, measured where nothing else runs.
+``(batch, channels, blades)``. ``python -m benches.steerable SIDE BATCH CHANNELS`` prints the bytes that a step of one
+side needs beyond its operands, measured where nothing else runs.
 """
 
 import argparse
@@ -125,8 +125,10 @@ def rows(
     measured: list[Row] = []
     for surrounded in (True, False):
         name = "gate, steerable product, norm" if surrounded else "steerable product"
-        ours, compiled = rivals(surrounded=surrounded)
         for size in sizes:
+            # one size at a time: the compiler gives up on a function that it meets in too many
+            torch._dynamo.reset()
+            ours, compiled = rivals(surrounded=surrounded)
             (x, y, upstream), weight = operands(size)
             left, right, gradient = (as_multivectors(planes) for planes in (x, y, upstream))
             expected = as_multivectors(compiled(x, y, weight))

@@ -81,7 +81,7 @@ def test_one_tensor_of_another_dtype(name: str) -> None:
 @pytest.mark.parametrize("product", [F.steerable_product, F.fully_connected_product])
 def test_unknown_product(product: object) -> None:
     x = torch.randn(3, 8)
-    with pytest.raises(errors.ConfigError, match=r"no product is called .*geometric_product"):
+    with pytest.raises(errors.ConfigError, match="geometric_product"):
         product(x, x, torch.randn(3, PATHS), PARTITION, kind="dot")
 
 

@@ -15,6 +15,7 @@ from cliffnet.nn.attention_features import comparison_plan
 from cliffnet.ops._attention import attention_features, attention_features_backward, attention_values
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
 from cliffnet.ops._fully_connected import fully_connected_product, fully_connected_product_backward
+from cliffnet.ops._gated_steerable import gated_steerable_product, gated_steerable_product_backward
 from cliffnet.ops._layers import (
     channel_norm,
     channel_norm_backward,
@@ -105,9 +106,30 @@ def _weighted_products() -> list[OperatorCase]:
         algebra, plan = partition.algebra, partition.product_plan()
         blades, paths = algebra.num_blades, len(partition.paths())
         rows = (3, blades)
-        cases += _pair(f"{algebra}", steerable, rows, (rows, rows), ((3, paths),), (plan,))
+        # two channels: a size that no batch has, for graphs take sizes that agree for one
+        channels = (2, blades)
+        cases += _pair(f"{algebra}", steerable, channels, (channels, channels), ((2, paths),), (plan,))
         cases += _pair(f"{algebra}", connected, (2, blades), (rows, rows), ((2, 3, paths),), (plan,))
     return cases
+
+
+def _gated_products() -> list[OperatorCase]:
+    gated = (gated_steerable_product, gated_steerable_product_backward)
+    # magnitudes of squares have a kink where a square of a metric of both signs vanishes, so a definite one
+    partition = Partition.by_grade(Algebra(2, 0, 1))
+    algebra, plan, squares = partition.algebra, partition.product_plan(), class_squares_plan(partition)
+    rows, weight = (2, algebra.num_blades), (2, len(partition.paths()))
+    normal_cdf = list(reference.ACTIVATIONS).index("normal_cdf")
+
+    def pair(name: str, *around: float) -> list[OperatorCase]:
+        return _pair(name, gated, rows, (rows, rows), (weight,), (plan, *around))
+
+    return [
+        *pair("norm", -1, 0, squares, 0.1),
+        # the gradient by a gate sums terms in another order than the reference, which infinities of both signs show
+        pair("gate", normal_cdf, 0, -1, 0.1)[0],
+        pair("gate and norm", normal_cdf, 0, squares, 0.1)[0],
+    ]
 
 
 def _layers() -> list[OperatorCase]:
@@ -166,5 +188,5 @@ def _attention() -> list[OperatorCase]:
     ]
 
 
-OPERATORS = [*_products(), *_weighted_products(), *_layers(), *_rows(), *_attention()]
+OPERATORS = [*_products(), *_weighted_products(), *_gated_products(), *_layers(), *_rows(), *_attention()]
 """Every operator; a second entry of one is for arguments that take another road through it."""

@@ -67,11 +67,10 @@ def _check_arguments(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor |
             f"the maps are a {type(maps).__name__}, expected LinearMaps such as algebra.equivariant_maps('pin')"
         )
     check_multivector(x, maps.algebra, "x")
-    for name, tensor in (("weight", weight), ("bias", bias)):
-        if tensor is None and name == "bias":
-            continue
-        check_strided(tensor, f"the {name}")
-        check_together(x, tensor, f"x and the {name}")
+    others = [("the weight", weight)] if bias is None else [("the weight", weight), ("the bias", bias)]
+    for name, tensor in others:
+        check_strided(tensor, name)
+        check_together(x, tensor, f"x and {name}")
     if x.dim() < 2:
         raise ShapeError(f"x has shape {tuple(x.shape)}, expected (..., channels, {maps.algebra.num_blades})")
     if weight.dim() != 3 or weight.shape[1] != x.shape[-2] or weight.shape[2] != len(maps):

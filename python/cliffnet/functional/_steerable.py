@@ -6,13 +6,35 @@ from torch import Tensor
 from cliffnet import ops
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Partition, layout_of_key, plan_sizes
-from cliffnet.errors import AlgebraMismatchError, ShapeError
+from cliffnet.errors import AlgebraMismatchError, ConfigError, ShapeError
 from cliffnet.functional._checks import FLOATING, check_pair, check_strided, check_together
+
+_KINDS = (
+    "geometric_product",
+    "outer_product",
+    "left_contraction",
+    "right_contraction",
+    "scalar_product",
+    "fat_inner_product",
+    "hestenes_inner_product",
+    "commutator",
+    "anticommutator",
+    "regressive_product",
+    "projective_join",
+)
 
 
 @kept_constant
 def weighted_plan(key: str, classes: str, kind: str) -> int:
-    """Return the plan of a product of full multivectors with one weight for each path, from keys of both."""
+    """Return the plan of a product of full multivectors with one weight for each path, from keys of both.
+
+    Raises
+    ------
+    ConfigError
+        If there is no product of that name.
+    """
+    if kind not in _KINDS:
+        raise ConfigError(f"the product is {kind!r}, expected one of {', '.join(_KINDS)}")
     grades = [[int(grade) for grade in grades.split(",")] for grades in classes.split("|")]
     return Partition(layout_of_key(key).algebra, grades).product_plan(kind)
 
@@ -46,7 +68,7 @@ def steerable_product(
     ShapeError, DTypeError, DeviceError, AlgebraMismatchError
         If the operands do not hold multivectors of the algebra of the partition, or the weight does not fit.
     ConfigError
-        If there is no such product.
+        If there is no product of that name.
 
     Notes
     -----
@@ -67,7 +89,8 @@ def steerable_product(
     torch.Size([5, 4, 8])
     """
     plan = check_steerable(x, y, weight, partition, kind)
-    return ops.steerable_product(x, y, weight, plan)
+    result: Tensor = ops.steerable_product(x, y, weight, plan)
+    return result
 
 
 def check_steerable(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, kind: str) -> int:
@@ -108,8 +131,8 @@ def _checked_plan(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, ki
     blades, paths = partition.algebra.num_blades, plan_sizes(plan).paths
     if not leading:
         raise ShapeError(
-            f"the operands have shape {tuple(x.shape)}, expected (..., channels, {blades}); "
-            "unsqueeze(-2) makes one channel"
+            f"the operands have shape {tuple(x.shape)}, expected (..., channels, {blades}); x.unsqueeze(-2) makes one "
+            "channel"
         )
     if weight.dim() != 2 or weight.shape[0] != leading[-1] or weight.shape[1] != paths:
         raise ShapeError(

@@ -349,9 +349,10 @@ impl<T: Vectorize> LaneFunction<T> for Unscale<'_, T> {
                 in_groups!(V, rows.lanes, |COUNT, lane| {
                     for (index, square) in class_squares::<V, COUNT>(class, x, lane).into_iter().enumerate() {
                         let lane = lane + index * V::WIDTH;
-                        let slope = slope.at(lane);
-                        let signed = zero.where_greater(square, zero.subtract(slope), square);
-                        square.where_greater(zero, slope, signed).store(by_square.0.as_mut_ptr().add(lane));
+                        let one = V::constant(1.0);
+                        let negative = zero.where_greater(square, zero.subtract(one), square);
+                        let sign = square.where_greater(zero, one, negative);
+                        sign.multiply(slope.at(lane)).store(by_square.0.as_mut_ptr().add(lane));
                     }
                 });
                 for (blade, square) in class.measured() {
