@@ -4,8 +4,10 @@ import operator
 from collections.abc import Iterable
 
 from cliffnet import _rust
+from cliffnet._graphs import kept_object
 from cliffnet.algebra import _tables
 from cliffnet.algebra._algebra import Algebra
+from cliffnet.algebra._layout import layout_of_key
 from cliffnet.algebra._maps import LinearMaps
 from cliffnet.errors import AlgebraMismatchError, PartitionError
 
@@ -110,14 +112,7 @@ class Partition:
 
     def projections(self) -> LinearMaps:
         """Return the projections on the classes, one linear map a class."""
-        classes = self.class_of_blades()
-        return LinearMaps(
-            self.algebra,
-            [
-                [(blade, blade, 1.0) for blade, owner in enumerate(classes) if owner == index]
-                for index in range(len(self.classes))
-            ],
-        )
+        return _projections(self.algebra.full_key, self.key)
 
     def product_plan(self, kind: str = "geometric_product") -> int:
         """Return the plan of a product with one weight per path."""
@@ -131,3 +126,18 @@ class Partition:
     def paths(self, kind: str = "geometric_product") -> tuple[tuple[int, int, int], ...]:
         """Return the reachable ``(left class, output class, right class)`` triples, in the order of the weights."""
         return tuple(_rust.plan_paths(self.product_plan(kind)))
+
+
+@kept_object
+def _projections(algebra: str, classes: str) -> LinearMaps:
+    """Return the projections of a partition, from the keys of its algebra and of its classes."""
+    grades = [[int(grade) for grade in members.split(",")] for members in classes.split("|")]
+    partition = Partition(layout_of_key(algebra).algebra, grades)
+    owners = partition.class_of_blades()
+    return LinearMaps(
+        partition.algebra,
+        [
+            [(blade, blade, 1.0) for blade, owner in enumerate(owners) if owner == index]
+            for index in range(len(partition))
+        ],
+    )
