@@ -85,8 +85,13 @@ def test_unknown_product(product: object) -> None:
         product(x, x, torch.randn(3, PATHS), PARTITION, kind="dot")
 
 
-def test_grades_are_integers() -> None:
+def test_grades_equal_to_integers_become_integers() -> None:
+    partition = Partition(ALGEBRA, [[0.0, True], [2, 3]])
+    assert (partition.classes, partition.key) == (((0, 1), (2, 3)), "0,1|2,3")
+    x = torch.randn(3, 8)
+    assert F.steerable_product(x, x, torch.randn(3, len(partition.paths())), partition).shape == x.shape
+
+
+def test_grades_that_do_not_compare_are_refused() -> None:
     with pytest.raises(errors.PartitionError, match="not lists of grades"):
-        Partition(ALGEBRA, [[0.0, 1], [2, 3]])
-    assert Partition(ALGEBRA, [[False, True], [2, 3]]) == Partition(ALGEBRA, [[0, 1], [2, 3]])
-    assert Partition(ALGEBRA, [[False, True], [2, 3]]).key == "0,1|2,3"
+        Partition(ALGEBRA, [["a"], [0, 1, 2, 3]])

@@ -1,6 +1,5 @@
 """Partitions of the grades: the one idea that tells the families of layers apart."""
 
-import operator
 from collections.abc import Iterable
 
 from cliffnet import _rust
@@ -52,19 +51,21 @@ class Partition:
             raise AlgebraMismatchError(f"expected an Algebra, got {type(algebra).__name__}")
         self.algebra = algebra
         try:
-            self.classes = tuple(tuple(sorted(map(operator.index, grades))) for grades in classes)
+            given_classes = tuple(tuple(sorted(grades)) for grades in classes)
+            given = sorted(grade for grades in given_classes for grade in grades)
         except TypeError as error:
             raise PartitionError(
                 f"classes {classes!r} are not lists of grades; expected such as [[0], [1, 2]]"
             ) from error
-        self.key = "|".join(",".join(map(str, grades)) for grades in self.classes)
-        self._plans: dict[str, int] = {}
-        given = sorted(grade for grades in self.classes for grade in grades)
-        if given != list(range(algebra.dim + 1)) or not all(self.classes):
+        if given != list(range(algebra.dim + 1)) or not all(given_classes):
             raise PartitionError(
-                f"classes {self.classes} do not partition the grades of {algebra}; "
+                f"classes {given_classes} do not partition the grades of {algebra}; "
                 f"expected each of 0 to {algebra.dim} exactly once and no empty class"
             )
+        # equal numbers of other types, such as those of numpy, become integers: the key is made of their text
+        self.classes = tuple(tuple(map(int, grades)) for grades in given_classes)
+        self.key = "|".join(",".join(map(str, grades)) for grades in self.classes)
+        self._plans: dict[str, int] = {}
 
     @classmethod
     def by_grade(cls, algebra: Algebra) -> "Partition":
