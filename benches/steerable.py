@@ -84,8 +84,8 @@ def formula(partition: Partition, *, surrounded: bool) -> Function:
     return product
 
 
-def rivals(*, surrounded: bool) -> tuple[Function, Function]:
-    """Return ours, on multivectors, and the compiled formula, on planes."""
+def rivals(*, surrounded: bool, compiles: bool = True) -> tuple[Function, Function]:
+    """Return ours, on multivectors, and the formula, on planes, compiled unless told otherwise."""
     partition = Partition.by_grade(Algebra(3))
 
     def ours(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
@@ -93,7 +93,8 @@ def rivals(*, surrounded: bool) -> tuple[Function, Function]:
             return F.gated_steerable_product(x, y, weight, partition, epsilon=_EPSILON)
         return F.steerable_product(x, y, weight, partition)
 
-    return ours, torch.compile(formula(partition, surrounded=surrounded), dynamic=False)
+    theirs = formula(partition, surrounded=surrounded)
+    return ours, torch.compile(theirs, dynamic=False) if compiles else theirs
 
 
 def operands(size: Size) -> tuple[list[Tensor], Tensor]:
@@ -119,7 +120,12 @@ def as_multivectors(planes: Tensor) -> Tensor:
 
 
 def rows(
-    *, sizes: tuple[Size, ...] = SIZES, rounds: int = 30, sample_seconds: float = 0.03, memory: bool = True
+    *,
+    sizes: tuple[Size, ...] = SIZES,
+    rounds: int = 30,
+    sample_seconds: float = 0.03,
+    compiles: bool = True,
+    memory: bool = True,
 ) -> list[Row]:
     """Measure forward and forward with backward, and the memory of the latter."""
     measured: list[Row] = []
@@ -128,7 +134,7 @@ def rows(
         for size in sizes:
             # one size at a time: the compiler gives up on a function that it meets in too many
             torch._dynamo.reset()
-            ours, compiled = rivals(surrounded=surrounded)
+            ours, compiled = rivals(surrounded=surrounded, compiles=compiles)
             (x, y, upstream), weight = operands(size)
             left, right, gradient = (as_multivectors(planes) for planes in (x, y, upstream))
             expected = as_multivectors(compiled(x, y, weight))

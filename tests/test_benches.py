@@ -27,6 +27,7 @@ from benches import (
     peers,
     product,
     report,
+    steerable,
     timing,
 )
 from benches.__main__ import SCRIPTS, main, run
@@ -73,6 +74,20 @@ def test_product_refuses_to_time_what_is_wrong(monkeypatch):
     monkeypatch.setattr(product.F, "geometric_product", lambda a, b, _: a * b)
     with pytest.raises(AssertionError):
         product.rows(size=8, rounds=1, sample_seconds=0.0)
+
+
+def test_steerable():
+    sizes = (steerable.Size(3, 5), steerable.Size(2, 16))
+    rows = steerable.rows(sizes=sizes, rounds=2, sample_seconds=0.0, compiles=False, memory=False)
+    check_measured(rows)
+    assert len(rows) == 12
+    assert sum(row.bar is not None for row in rows) == 4
+
+
+def test_steerable_refuses_to_time_what_is_wrong(monkeypatch):
+    monkeypatch.setattr(steerable.F, "gated_steerable_product", lambda x, y, weight, partition, epsilon: x * y)
+    with pytest.raises(AssertionError):
+        steerable.rows(sizes=(steerable.Size(3, 5),), rounds=1, sample_seconds=0.0, compiles=False, memory=False)
 
 
 def test_norms():

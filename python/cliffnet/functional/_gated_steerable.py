@@ -85,6 +85,7 @@ def gated_steerable_product(
         raise ConfigError(f"epsilon is {epsilon}, expected a number that is not negative")
     squares = class_squares_plan(partition) if normalize else _NO_NORM
     scalar = partition.algebra.blade_masks.index(0)
-    number = _NO_GATE if gate is None else activation_number(gate)
-    result: Tensor = ops.gated_steerable_product(x, y, weight, plan, number, scalar, squares, epsilon)
+    result: Tensor = ops.gated_steerable_product(
+        x, y, weight, plan, _NO_GATE if gate is None else activation_number(gate), scalar, squares, epsilon
+    )
     return result
