@@ -110,7 +110,9 @@ def test_any_strides(case, view):
 def test_tensors_whose_memory_was_given_back_are_refused(case):
     for index in range(len(case.tensors(3))):
         tensors = list(case.tensors(3))
-        if tensors[index].numel():
+        # the features are linear in the scalars, whose gradients do not read them
+        is_read = (case.name, index) != ("attention_features_backward", 4)
+        if is_read and tensors[index].numel():
             tensors[index].untyped_storage().resize_(0)
             with pytest.raises(RuntimeError, match="expected tensors with memory"):
                 case.function(*tensors)

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 from cliffnet import _rust
+from cliffnet._graphs import kept_object
 from cliffnet.algebra import _tables
 from cliffnet.algebra._algebra import Algebra
+from cliffnet.algebra._layout import layout_of_key
 from cliffnet.algebra._maps import LinearMaps
 from cliffnet.errors import AlgebraMismatchError, PartitionError
 
@@ -49,19 +51,21 @@ class Partition:
             raise AlgebraMismatchError(f"expected an Algebra, got {type(algebra).__name__}")
         self.algebra = algebra
         try:
-            self.classes = tuple(tuple(sorted(grades)) for grades in classes)
+            given_classes = tuple(tuple(sorted(grades)) for grades in classes)
+            given = sorted(grade for grades in given_classes for grade in grades)
         except TypeError as error:
             raise PartitionError(
                 f"classes {classes!r} are not lists of grades; expected such as [[0], [1, 2]]"
             ) from error
-        self.key = "|".join(",".join(map(str, grades)) for grades in self.classes)
-        self._plans: dict[str, int] = {}
-        given = sorted(grade for grades in self.classes for grade in grades)
-        if given != list(range(algebra.dim + 1)) or not all(self.classes):
+        if given != list(range(algebra.dim + 1)) or not all(given_classes):
             raise PartitionError(
-                f"classes {self.classes} do not partition the grades of {algebra}; "
+                f"classes {given_classes} do not partition the grades of {algebra}; "
                 f"expected each of 0 to {algebra.dim} exactly once and no empty class"
             )
+        # equal numbers of other types, such as those of numpy, become integers: the key is made of their text
+        self.classes = tuple(tuple(map(int, grades)) for grades in given_classes)
+        self.key = "|".join(",".join(map(str, grades)) for grades in self.classes)
+        self._plans: dict[str, int] = {}
 
     @classmethod
     def by_grade(cls, algebra: Algebra) -> "Partition":
@@ -109,14 +113,7 @@ class Partition:
 
     def projections(self) -> LinearMaps:
         """Return the projections on the classes, one linear map a class."""
-        classes = self.class_of_blades()
-        return LinearMaps(
-            self.algebra,
-            [
-                [(blade, blade, 1.0) for blade, owner in enumerate(classes) if owner == index]
-                for index in range(len(self.classes))
-            ],
-        )
+        return _projections(self.algebra.full_key, self.key)
 
     def product_plan(self, kind: str = "geometric_product") -> int:
         """Return the plan of a product with one weight per path."""
@@ -130,3 +127,18 @@ class Partition:
     def paths(self, kind: str = "geometric_product") -> tuple[tuple[int, int, int], ...]:
         """Return the reachable ``(left class, output class, right class)`` triples, in the order of the weights."""
         return tuple(_rust.plan_paths(self.product_plan(kind)))
+
+
+@kept_object
+def _projections(algebra: str, classes: str) -> LinearMaps:
+    """Return the projections of a partition, from the keys of its algebra and of its classes."""
+    grades = [[int(grade) for grade in members.split(",")] for members in classes.split("|")]
+    partition = Partition(layout_of_key(algebra).algebra, grades)
+    owners = partition.class_of_blades()
+    return LinearMaps(
+        partition.algebra,
+        [
+            [(blade, blade, 1.0) for blade, owner in enumerate(owners) if owner == index]
+            for index in range(len(partition))
+        ],
+    )

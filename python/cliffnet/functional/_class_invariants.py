@@ -1,5 +1,6 @@
 """Invariants of the classes of a partition."""
 
+import torch
 from torch import Tensor
 
 from cliffnet import ops, reference
@@ -19,8 +20,8 @@ def check_partition(partition: object) -> None:
 def check_plain(x: Tensor, algebra: Algebra) -> None:
     """Refuse what is no tensor of multivectors: cheaply where it is one on the CPU, in full else."""
     try:
-        fits = x.shape[-1] == algebra.num_blades and x.dtype in FLOATING and x.is_cpu
-    except (AttributeError, IndexError):
+        fits = x.shape[-1] == algebra.num_blades and x.dtype in FLOATING and x.is_cpu and x.layout is torch.strided
+    except (AttributeError, IndexError, RuntimeError):
         fits = False
     if not fits:
         check_multivector(x, algebra, "x")

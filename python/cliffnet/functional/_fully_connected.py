@@ -5,8 +5,8 @@ from torch import Tensor
 
 from cliffnet import ops
 from cliffnet.algebra import Partition, plan_sizes
-from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
-from cliffnet.functional._checks import check_multivector, check_together
+from cliffnet.errors import AlgebraMismatchError, ShapeError
+from cliffnet.functional._checks import check_multivector, check_strided, check_together
 from cliffnet.functional._steerable import weighted_plan
 
 
@@ -38,6 +38,8 @@ def fully_connected_product(
     ------
     ShapeError, DTypeError, DeviceError, AlgebraMismatchError
         If the operands do not hold multivectors of the algebra of the partition, or the weight does not fit.
+    ConfigError
+        If there is no such product.
 
     Notes
     -----
@@ -95,8 +97,7 @@ def _check_operands(x: Tensor, y: Tensor, partition: Partition) -> None:
 
 
 def _check_weight(x: Tensor, weight: Tensor, partition: Partition, kind: str, plan: int) -> None:
-    if not isinstance(weight, Tensor):
-        raise DTypeError(f"the weight is a {type(weight).__name__}, expected a torch.Tensor")
+    check_strided(weight, "the weight")
     check_together(x, weight, "the operands and the weight")
     paths = plan_sizes(plan).paths
     if weight.dim() != 3 or weight.shape[1] != x.shape[-2] or weight.shape[2] != paths:

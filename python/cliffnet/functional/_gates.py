@@ -34,8 +34,8 @@ def activation_number(name: str) -> int:
 def check_blades(x: Tensor) -> None:
     """Refuse what is no floating tensor with a blade axis: cheaply where it is one on the CPU, in full else."""
     try:
-        fits = x.shape[-1] > 0 and x.dtype in FLOATING and x.is_cpu
-    except (AttributeError, IndexError):
+        fits = x.shape[-1] > 0 and x.dtype in FLOATING and x.is_cpu and x.layout is torch.strided
+    except (AttributeError, IndexError, RuntimeError):
         fits = False
     if fits:
         return

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from cliffnet.algebra import LinearMaps
-from cliffnet.errors import AlgebraMismatchError, DTypeError, ShapeError
-from cliffnet.functional._checks import check_multivector, check_together
+from cliffnet.errors import AlgebraMismatchError, ShapeError
+from cliffnet.functional._checks import check_multivector, check_strided, check_together
 from cliffnet.ops import equivariant_linear as _operator
 
 _is_traced: Callable[[], bool] = torch.compiler.is_dynamo_compiling
@@ -67,12 +67,10 @@ def _check_arguments(x: Tensor, weight: Tensor, maps: LinearMaps, bias: Tensor |
             f"the maps are a {type(maps).__name__}, expected LinearMaps such as algebra.equivariant_maps('pin')"
         )
     check_multivector(x, maps.algebra, "x")
-    for name, tensor in (("weight", weight), ("bias", bias)):
-        if tensor is None and name == "bias":
-            continue
-        if not isinstance(tensor, Tensor):
-            raise DTypeError(f"the {name} is a {type(tensor).__name__}, expected a torch.Tensor")
-        check_together(x, tensor, f"x and the {name}")
+    others = [("the weight", weight)] if bias is None else [("the weight", weight), ("the bias", bias)]
+    for name, tensor in others:
+        check_strided(tensor, name)
+        check_together(x, tensor, f"x and {name}")
     if x.dim() < 2:
         raise ShapeError(f"x has shape {tuple(x.shape)}, expected (..., channels, {maps.algebra.num_blades})")
     if weight.dim() != 3 or weight.shape[1] != x.shape[-2] or weight.shape[2] != len(maps):

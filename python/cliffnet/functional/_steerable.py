@@ -6,8 +6,8 @@ from torch import Tensor
 from cliffnet import ops
 from cliffnet._graphs import kept_constant
 from cliffnet.algebra import Partition, layout_of_key, plan_sizes
-from cliffnet.errors import AlgebraMismatchError, ConfigError, DTypeError, ShapeError
-from cliffnet.functional._checks import FLOATING, check_pair, check_together
+from cliffnet.errors import AlgebraMismatchError, ConfigError, ShapeError
+from cliffnet.functional._checks import FLOATING, check_pair, check_strided, check_together
 
 _KINDS = (
     "geometric_product",
@@ -111,7 +111,7 @@ def check_steerable(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, 
             and y.is_cpu
             and weight.is_cpu
         )
-    except (AttributeError, IndexError, TypeError):
+    except (AttributeError, IndexError, TypeError, RuntimeError):
         fits = False
     if not fits:
         plan = _checked_plan(x, y, weight, partition, kind)
@@ -124,8 +124,7 @@ def _checked_plan(x: Tensor, y: Tensor, weight: Tensor, partition: Partition, ki
             f"the partition is a {type(partition).__name__}, expected a Partition such as Partition.by_grade(algebra)"
         )
     check_pair(x, y, partition.algebra)
-    if not isinstance(weight, Tensor):
-        raise DTypeError(f"the weight is a {type(weight).__name__}, expected a torch.Tensor")
+    check_strided(weight, "the weight")
     check_together(x, weight, "the operands and the weight")
     plan = weighted_plan(partition.algebra.full_key, partition.key, kind)
     leading = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1])

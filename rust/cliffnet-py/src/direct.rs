@@ -155,8 +155,15 @@ impl DirectOperator {
         // SAFETY: passed on from the caller.
         match guarded(|| unsafe { self.attempt(py, arguments) })? {
             Outcome::Done(result) => Ok(result),
-            // SAFETY: passed on from the caller.
-            Outcome::NeedsGradient => self.connections(py)?.recorder.bind(py).call1(unsafe { tuple(py, arguments) }?),
+            Outcome::NeedsGradient => {
+                // SAFETY: passed on from the caller.
+                let arguments = unsafe { tuple(py, arguments) }?;
+                match self.connections(py)?.recorder.bind(py).call1(arguments) {
+                    // arguments that do not fit: the router runs them again, and words the error
+                    Err(error) if error.is_instance_of::<PyRuntimeError>(py) => Ok(py.NotImplemented().into_bound(py)),
+                    recorded => recorded,
+                }
+            }
             Outcome::Refused => Ok(py.NotImplemented().into_bound(py)),
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn product_plan(
     classes: Option<Vec<Vec<u32>>>,
 ) -> PyResult<i64> {
     guarded(|| {
-        let kind: ProductKind = kind.parse().map_err(|error| Failure::new("CliffnetInternalError", error))?;
+        let kind: ProductKind = kind.parse().map_err(|error| Failure::new("ConfigError", error))?;
         let metric = metric(squares)?;
         let partition = classes
             .map(|classes| Partition::new(metric.dim(), &classes))

@@ -137,3 +137,14 @@ def test_operands_of_one_shape_take_the_cheap_checks(monkeypatch: pytest.MonkeyP
     partition = PARTITIONS[0]
     x, weight = torch.randn(2, 3, 8), torch.randn(3, 20)
     assert F.steerable_product(x, x, weight, partition).shape == x.shape
+
+
+def test_a_compiled_graph_makes_the_projections_of_any_partition() -> None:
+    @torch.compile(fullgraph=True, dynamic=True, backend="aot_eager")
+    def compiled(x: Tensor, weight: Tensor, partition: Partition) -> Tensor:
+        return F.equivariant_linear(x, weight, partition.projections())
+
+    for partition in (PARTITIONS[0], Partition.by_parity(Algebra(3))):
+        x, weight = torch.randn(4, 3, 8), torch.randn(2, 3, len(partition))
+        expected = torch.einsum("...ck,ock->...ok", x, weight[..., list(partition.class_of_blades())])
+        torch.testing.assert_close(compiled(x, weight, partition), expected)
