@@ -6,7 +6,9 @@ use crate::isa::Isa;
 use crate::kernel::{Compute, Planes, PlanesMut};
 use crate::labels::MAX_BLADES;
 use crate::lanes::{Lanes, Portable};
-use crate::leaf_program::{LeafProgram, PairSigns, Positions, Squares, is_blade_negative, is_low_product_negative};
+use crate::leaf_program::{
+    LeafProgram, PairSigns, Positions, Squares, is_blade_negative, is_low_product_negative, negative_squares,
+};
 use crate::stream::prefetch_bytes;
 use crate::twice::Twice;
 
@@ -118,8 +120,10 @@ where
         let mut block: [V; SIZE] = std::array::from_fn(|blade| V::load(start.offset(*distances.add(blade))));
         if has_squares {
             let zero = V::splat(V::Scalar::default());
-            for (blade, value) in block.iter_mut().enumerate() {
-                if is_low_product_negative(METRIC, blade, blade) {
+            // a constant, for the compiler does not always work out the squares in advance
+            let squares = const { negative_squares::<SIZE>(METRIC) };
+            for (value, is_negative) in block.iter_mut().zip(squares) {
+                if is_negative {
                     *value = zero.subtract(*value);
                 }
             }
