@@ -6,10 +6,17 @@ use crate::isa::Isa;
 use crate::kernel::{Compute, Planes, PlanesMut};
 use crate::labels::MAX_BLADES;
 use crate::lanes::{Lanes, Portable};
-use crate::leaf_program::{LeafProgram, Positions, Squares, is_blade_negative, is_low_product_negative};
+use crate::leaf_program::{
+    LeafProgram, PairSigns, Positions, Squares, is_blade_negative, is_low_product_negative, negative_squares,
+};
+use crate::stream::prefetch_bytes;
+use crate::twice::Twice;
 
 /// Runs a program on a number of vectors of lanes of three sets of planes; with the flag, adds to the output.
 pub(crate) type LeafKernel<T> = unsafe fn(&LeafProgram, usize, Planes<T>, Planes<T>, PlanesMut<T>, bool);
+
+/// Bytes read by a kernel from which on it asks for them in advance: they do not all lie in the second cache.
+const FETCHED_BYTES: usize = 1 << 20;
 
 /// Calls a macro for each of the blades of a block.
 macro_rules! for_each_blade {
@@ -50,11 +57,21 @@ struct Source<'a, V: Lanes> {
     distances: *const isize,
 }
 
-impl<V> Source<'_, V>
+impl<'a, V> Source<'a, V>
 where
     V: Lanes,
     V::Scalar: Compute,
 {
+    #[inline(always)]
+    fn new(planes: Planes<V::Scalar>, positions: &'a Positions, distances: &mut Distances) -> Self {
+        let distances = if positions.flips.is_empty() {
+            distances.fill(positions.blades.iter().map(|&blade| blade as isize * planes.stride))
+        } else {
+            distances.fill((0..positions.blades.len() as isize).map(|position| position * V::WIDTH as isize))
+        };
+        Self { planes, positions, distances }
+    }
+
     /// Where the blades of lanes from `lane` on start: in place, or in `buffer` if some change their sign.
     ///
     /// # Safety
@@ -73,21 +90,18 @@ where
         }
         buffer.as_ptr().cast()
     }
-}
 
-impl<'a, V: Lanes> Source<'a, V> {
+    /// Asks for the lanes from `lane` on of all blades.
     #[inline(always)]
-    fn new(planes: Planes<V::Scalar>, positions: &'a Positions, distances: &mut Distances) -> Self {
-        let distances = if positions.flips.is_empty() {
-            distances.fill(positions.blades.iter().map(|&blade| blade as isize * planes.stride))
-        } else {
-            distances.fill((0..positions.blades.len() as isize).map(|position| position * V::WIDTH as isize))
-        };
-        Self { planes, positions, distances }
+    fn fetch(&self, lane: usize) {
+        for &blade in &self.positions.blades {
+            let plane = self.planes.start.wrapping_offset(blade as isize * self.planes.stride);
+            prefetch_bytes(plane.wrapping_add(lane).cast(), size_of::<V>());
+        }
     }
 }
 
-/// A block of an operand, each blade with the sign that the pair gives it.
+/// A block of an operand, each blade with the sign of its square if the program says so.
 ///
 /// # Safety
 /// The instruction set of `V` is available; `start` at `SIZE` distances is valid for a vector.
@@ -96,7 +110,6 @@ unsafe fn load_block<V, const SIZE: usize, const METRIC: usize>(
     start: *const V::Scalar,
     distances: *const isize,
     has_squares: bool,
-    is_odd: bool,
 ) -> [V; SIZE]
 where
     V: Lanes,
@@ -104,40 +117,34 @@ where
 {
     // SAFETY: passed on from the caller.
     unsafe {
-        let block: [V; SIZE] = std::array::from_fn(|blade| V::load(start.offset(*distances.add(blade))));
-        match (has_squares, is_odd) {
-            (false, false) => block,
-            (false, true) => negate::<V, SIZE, METRIC, false, true>(block),
-            (true, false) => negate::<V, SIZE, METRIC, true, false>(block),
-            (true, true) => negate::<V, SIZE, METRIC, true, true>(block),
+        let mut block: [V; SIZE] = std::array::from_fn(|blade| V::load(start.offset(*distances.add(blade))));
+        if has_squares {
+            let zero = V::splat(V::Scalar::default());
+            // a constant, for the compiler does not always work out the squares in advance
+            let squares = const { negative_squares::<SIZE>(METRIC) };
+            for (value, is_negative) in block.iter_mut().zip(squares) {
+                if is_negative {
+                    *value = zero.subtract(*value);
+                }
+            }
         }
+        block
     }
 }
 
-/// Changes the signs of a block in a pattern known at compile time.
-#[inline(always)]
-unsafe fn negate<V, const SIZE: usize, const METRIC: usize, const SQUARES: bool, const ODD: bool>(
-    mut block: [V; SIZE],
-) -> [V; SIZE]
-where
-    V: Lanes,
-    V::Scalar: Compute,
-{
-    for (blade, value) in block.iter_mut().enumerate() {
-        if is_blade_negative(METRIC, SQUARES, ODD, blade) {
-            // SAFETY: the caller guarantees the instruction set.
-            *value = unsafe { V::splat(V::Scalar::default()).subtract(*value) };
-        }
-    }
-    block
-}
-
-/// Adds the product of two blocks in the low table, times a sign and with odd blades of the right one changed in sign.
+/// Adds the product of two blocks in the low table, times a sign and with odd blades of either changed in sign.
 ///
 /// # Safety
 /// The instruction set of `V` is available.
 #[inline(always)]
-unsafe fn add_block<V, const SIZE: usize, const METRIC: usize, const NEGATIVE: bool, const ODD: bool>(
+unsafe fn add_block<
+    V,
+    const SIZE: usize,
+    const METRIC: usize,
+    const NEGATIVE: bool,
+    const ODD_LEFT: bool,
+    const ODD_RIGHT: bool,
+>(
     left: &[V; SIZE],
     right: &[V; SIZE],
     sums: &mut [V; SIZE],
@@ -150,7 +157,10 @@ unsafe fn add_block<V, const SIZE: usize, const METRIC: usize, const NEGATIVE: b
             if ($a | $b) < SIZE {
                 let (x, y, sum) = (left[$a % SIZE], right[$b % SIZE], &mut sums[($a ^ $b) % SIZE]);
                 let is_negative = const {
-                    is_low_product_negative(METRIC, $a, $b) ^ NEGATIVE ^ is_blade_negative(METRIC, false, ODD, $b)
+                    is_low_product_negative(METRIC, $a, $b)
+                        ^ NEGATIVE
+                        ^ is_blade_negative(METRIC, false, ODD_LEFT, $a)
+                        ^ is_blade_negative(METRIC, false, ODD_RIGHT, $b)
                 };
                 // SAFETY: the caller guarantees the instruction set.
                 *sum = unsafe { if is_negative { x.subtract_product(y, *sum) } else { x.add_product(y, *sum) } };
@@ -168,10 +178,9 @@ unsafe fn add_block<V, const SIZE: usize, const METRIC: usize, const NEGATIVE: b
 /// All products of blocks.
 ///
 /// # Safety
-/// The instruction set of `V` is available; the planes are valid for `vectors` vectors and as many blades as the program
-/// says.
+/// As [`run_blocks`].
 #[inline(always)]
-unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize>(
+unsafe fn run_vectors<V, const SIZE: usize, const METRIC: usize>(
     program: &LeafProgram,
     vectors: usize,
     left: Planes<V::Scalar>,
@@ -191,34 +200,33 @@ unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize>(
     let out_distances = out_distances.fill(program.out.blades.iter().map(|&blade| blade as isize * out.stride));
     let has_left_squares = program.squares == Squares::Left;
     let has_right_squares = program.squares == Squares::Right;
+    let blades = program.left.blades.len() + program.right.blades.len();
+    let fetches = vectors * blades * size_of::<V>() > FETCHED_BYTES;
     for vector in 0..vectors {
         let lane = vector * V::WIDTH;
+        if fetches {
+            left.fetch(lane + 2 * V::WIDTH);
+            right.fetch(lane + 2 * V::WIDTH);
+        }
         // SAFETY: the caller vouches for the planes; positions in pairs and rows are those of whole blocks.
         unsafe {
             let x = left.at(lane, left_buffer);
             let y = right.at(lane, right_buffer);
+            let target = out.start.add(lane);
             for (row, range) in program.rows.iter().enumerate() {
-                let target = out.start.add(lane);
                 let target_distances = out_distances.add(row * SIZE);
-                let flips = program.out.flips.get(row * SIZE..);
-                let zero = V::splat(V::Scalar::default());
-                let mut sums = [zero; SIZE];
+                let flips = program.out.flips.get(row * SIZE..).and_then(<[bool]>::first_chunk);
+                let mut sums = [V::splat(V::Scalar::default()); SIZE];
                 if adds {
-                    sums = std::array::from_fn(|blade| V::load(target.offset(*target_distances.add(blade))));
+                    sums = load_block::<V, SIZE, METRIC>(target.cast_const(), target_distances, false);
                     flip(flips, &mut sums);
                 }
                 for pair in program.pairs.get_unchecked(range.start as usize..range.end as usize) {
                     let a = left.distances.add(usize::from(pair.left));
                     let b = right.distances.add(usize::from(pair.right));
-                    let signs = pair.signs;
-                    let a = load_block::<V, SIZE, METRIC>(x, a, has_left_squares, signs.has_odd_left);
-                    let b = load_block::<V, SIZE, METRIC>(y, b, has_right_squares, false);
-                    match (signs.is_negative, signs.has_odd_right) {
-                        (false, false) => add_block::<V, SIZE, METRIC, false, false>(&a, &b, &mut sums),
-                        (false, true) => add_block::<V, SIZE, METRIC, false, true>(&a, &b, &mut sums),
-                        (true, false) => add_block::<V, SIZE, METRIC, true, false>(&a, &b, &mut sums),
-                        (true, true) => add_block::<V, SIZE, METRIC, true, true>(&a, &b, &mut sums),
-                    }
+                    let a = load_block::<V, SIZE, METRIC>(x, a, has_left_squares);
+                    let b = load_block::<V, SIZE, METRIC>(y, b, has_right_squares);
+                    add_pair::<V, SIZE, METRIC>(pair.signs, &a, &b, &mut sums);
                 }
                 flip(flips, &mut sums);
                 for (blade, sum) in sums.into_iter().enumerate() {
@@ -229,17 +237,82 @@ unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize>(
     }
 }
 
+/// [`add_block`] with the signs of a pair.
+///
+/// # Safety
+/// As [`add_block`].
+#[inline(always)]
+unsafe fn add_pair<V, const SIZE: usize, const METRIC: usize>(
+    signs: PairSigns,
+    left: &[V; SIZE],
+    right: &[V; SIZE],
+    sums: &mut [V; SIZE],
+) where
+    V: Lanes,
+    V::Scalar: Compute,
+{
+    macro_rules! add {
+        ($negative:literal, $left:literal, $right:literal) => {
+            // SAFETY: passed on from the caller.
+            unsafe { add_block::<V, SIZE, METRIC, $negative, $left, $right>(left, right, sums) }
+        };
+    }
+    match (signs.is_negative, signs.has_odd_left, signs.has_odd_right) {
+        (false, false, false) => add!(false, false, false),
+        (false, false, true) => add!(false, false, true),
+        (false, true, false) => add!(false, true, false),
+        (false, true, true) => add!(false, true, true),
+        (true, false, false) => add!(true, false, false),
+        (true, false, true) => add!(true, false, true),
+        (true, true, false) => add!(true, true, false),
+        (true, true, true) => add!(true, true, true),
+    }
+}
+
 /// Changes the sign of the blades of a block where `flips` says so.
 #[inline(always)]
-unsafe fn flip<V, const SIZE: usize>(flips: Option<&[bool]>, sums: &mut [V; SIZE])
+unsafe fn flip<V, const SIZE: usize>(flips: Option<&[bool; SIZE]>, sums: &mut [V; SIZE])
 where
     V: Lanes,
     V::Scalar: Compute,
 {
-    for (sum, &flip) in sums.iter_mut().zip(flips.unwrap_or_default()) {
-        if flip {
-            // SAFETY: the caller guarantees the instruction set.
-            *sum = unsafe { V::splat(V::Scalar::default()).subtract(*sum) };
+    if let Some(flips) = flips {
+        // SAFETY: the caller guarantees the instruction set.
+        *sums = unsafe {
+            let zero = V::splat(V::Scalar::default());
+            std::array::from_fn(|blade| if flips[blade] { zero.subtract(sums[blade]) } else { sums[blade] })
+        };
+    }
+}
+
+/// All products of blocks: small ones on two vectors at a time where the registers hold both, which keeps as many
+/// multiply-adds in flight as large ones do, and on one at the end.
+///
+/// # Safety
+/// The instruction set of `V` is available; the planes are valid for `vectors` vectors and as many blades as the program
+/// says.
+#[inline(always)]
+unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize>(
+    program: &LeafProgram,
+    vectors: usize,
+    left: Planes<V::Scalar>,
+    right: Planes<V::Scalar>,
+    out: PlanesMut<V::Scalar>,
+    adds: bool,
+) where
+    V: Lanes,
+    V::Scalar: Compute,
+{
+    let pairs = if SIZE == 4 && V::REGISTERS >= 32 { vectors / 2 } else { 0 };
+    // SAFETY: lanes of later vectors follow those before; the rest is passed on from the caller.
+    unsafe {
+        if pairs > 0 {
+            run_vectors::<Twice<V>, SIZE, METRIC>(program, pairs, left, right, out, adds);
+        }
+        if 2 * pairs < vectors {
+            let first = 2 * pairs * V::WIDTH;
+            let (left, right, out) = (left.skip(first), right.skip(first), out.skip(first));
+            run_vectors::<V, SIZE, METRIC>(program, vectors - 2 * pairs, left, right, out, adds);
         }
     }
 }

@@ -34,6 +34,17 @@ pub(crate) const fn is_blade_negative(metric: usize, has_squares: bool, is_odd: 
     (has_squares && is_low_product_negative(metric, blade, blade)) ^ (is_odd && blade.count_ones() % 2 == 1)
 }
 
+/// Where the blades of a block square to minus one.
+pub(crate) const fn negative_squares<const SIZE: usize>(metric: usize) -> [bool; SIZE] {
+    let mut negative = [false; SIZE];
+    let mut blade = 0;
+    while blade < SIZE {
+        negative[blade] = is_low_product_negative(metric, blade, blade);
+        blade += 1;
+    }
+    negative
+}
+
 /// A product of two blocks, by the positions of their first blades.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockPair {

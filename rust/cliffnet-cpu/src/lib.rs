@@ -57,6 +57,7 @@ mod tails;
 mod terms;
 mod tile;
 mod transform;
+mod twice;
 mod vectorize;
 mod weight_panel;
 mod weighted;

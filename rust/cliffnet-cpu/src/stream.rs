@@ -108,8 +108,9 @@ pub(crate) fn prefetch<S: Storage>(
     }
 }
 
+/// Asks for the lines of so many bytes.
 #[inline(always)]
-fn prefetch_bytes(start: *const u8, bytes: usize) {
+pub(crate) fn prefetch_bytes(start: *const u8, bytes: usize) {
     for offset in (0..bytes).step_by(LINE) {
         let line = start.wrapping_add(offset);
         #[cfg(target_arch = "x86_64")]
