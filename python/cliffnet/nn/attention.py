@@ -166,7 +166,8 @@ class SelfAttention(_AttentionLayer):
         qk_mv = in_mv_channels + additional_mv
         qk_scalars = _total(in_scalar_channels, additional_scalars)
         leak = compatibility.values_see_additional_features and not config.multi_query
-        self.fused = leak or not (additional_mv or additional_scalars)
+        self.has_additional = bool(additional_mv or additional_scalars)
+        self.fused = leak or not self.has_additional
         heads, kv_heads = self.heads, self.kv_heads
         if self.fused:
             self.qkv_linear = self._projection(qk_mv, qk_scalars, heads + 2 * kv_heads)
@@ -206,20 +207,20 @@ class SelfAttention(_AttentionLayer):
         attention_mask : Tensor, optional
             Boolean (True = may attend) or additive; see :func:`geometric_attention` for its shapes.
         prologue : callable, optional
-            Applied to the multivectors first, see :meth:`EquivariantLinear.after`; it leaves the scalars alone.
+            Applied to both streams first, see :class:`EquivariantLinear`.
 
         Returns
         -------
         tuple of Tensor and (Tensor or None)
             Shapes (..., items, out_mv_channels, B) and (..., items, out_scalar_channels).
         """
-        if prologue is not None and not (self.fused and additional_qk_mv is None):
-            (multivectors, _), prologue = prologue(multivectors, None), None
+        if prologue is not None and self.has_additional:
+            (multivectors, scalars), prologue = prologue(multivectors, scalars), None
         qk_mv, qk_scalars = self._add_features(multivectors, scalars, additional_qk_mv, additional_qk_scalars)
         heads, kv_heads, items = self.heads, self.kv_heads, multivectors.shape[-3]
         weights = self._distance_weights()
         if self.fused:
-            projection = self._encode(self.qkv_linear.after(prologue, qk_mv, qk_scalars))
+            projection = self._encode(self.qkv_linear(qk_mv, qk_scalars, prologue=prologue))
             if attention_mask is None and kv_heads == 1 and items < FUSED_FROM_KEYS:
                 return self._attend_to_few(projection, weights)
             q, k, v = self._features(projection, weights, (heads, kv_heads, kv_heads), items)
