@@ -25,6 +25,12 @@ def _total(*channels: int | None) -> int | None:
     return sum(count or 0 for count in channels) or None
 
 
+def _filled(multivectors: Tensor, scalars: Tensor | None, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the tensors with empty ones for those that are not there."""
+    nothing = multivectors.new_empty(0)
+    return multivectors, nothing if scalars is None else scalars, nothing if weights is None else weights
+
+
 class _AttentionLayer(nn.Module):
     """What self- and cross-attention share: head sizes, the attention itself and the output layer."""
 
@@ -81,17 +87,9 @@ class _AttentionLayer(nn.Module):
         self, streams: Streams, weights: Tensor | None, heads: tuple[int, int, int], items: int
     ) -> tuple[Tensor, ...]:
         """Turn a projection with so many heads of queries, keys and values into what attention reads."""
-        mv, scalars = streams
-        nothing = mv.new_empty(0)
         width = common_width(items, self.compared, self.averaged)
         features: tuple[Tensor, ...] = attention_features(
-            mv,
-            nothing if scalars is None else scalars,
-            nothing if weights is None else weights,
-            self.comparison,
-            *heads,
-            width,
-            self.config.normalizer_epsilon,
+            *_filled(*streams, weights), self.comparison, *heads, width, self.config.normalizer_epsilon
         )
         return features
 
@@ -100,19 +98,8 @@ class _AttentionLayer(nn.Module):
 
     def _attend_to_few(self, streams: Streams, weights: Tensor | None) -> Streams:
         """Attend to few keys that all heads share, straight from the projection."""
-        mv, scalars = streams
-        nothing = mv.new_empty(0)
-        return self._project(
-            *shared_key_attention(
-                mv,
-                nothing if scalars is None else scalars,
-                nothing if weights is None else weights,
-                1.0 / math.sqrt(self.compared),
-                self.comparison,
-                self.heads,
-                self.config.normalizer_epsilon,
-            )
-        )
+        numbers = (1.0 / math.sqrt(self.compared), self.comparison, self.heads, self.config.normalizer_epsilon)
+        return self._project(*shared_key_attention(*_filled(*streams, weights), *numbers))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Streams:
         outputs = attend(q, k, v, 1.0 / math.sqrt(self.compared), mask)

@@ -153,9 +153,12 @@ class GeometricBilinear(nn.Module):
         def combine(factors: Tensor, scalars: Tensor | None) -> Streams:
             return product_and_join(factors, reference, self.product, self.join, self.orientation), scalars
 
+        outputs: Streams
         if reference.requires_grad:
-            return self.out_linear(*combine(factors, scalars))
-        return self.out_linear(factors, scalars, prologue=combine)
+            outputs = self.out_linear(*combine(factors, scalars))
+        else:
+            outputs = self.out_linear(factors, scalars, prologue=combine)
+        return outputs
 
 
 class GeometricMLP(nn.Module):

@@ -144,9 +144,9 @@ class _Recorded(RemadeFunction):
         return _run(*arguments[:-1])
 
     @staticmethod
-    def remade(context: Any) -> Streams:
+    def remade(context: Any, tensors: tuple[Any, ...]) -> Streams:
         function = _composite if torch.is_grad_enabled() else _run
-        return function(*kept(context), *context.constants)
+        return function(*tensors, *context.constants)
 
     @staticmethod
     def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -229,9 +229,10 @@ def _gradients(
             component.add_(by_rows.mm(mv_to_scalar).view(component.shape))
         if scalar_to_scalar is not None:
             by_scalar_to_scalar = by_rows.t().mm(rows)
-            if needed[1]:
-                assert by_scalars is not None
+            if by_scalars is not None:
                 by_scalars.addmm_(by_rows, scalar_to_scalar)
+            elif needed[1]:
+                by_scalars = by_rows.mm(scalar_to_scalar)
     if by_scalars is not None:
         by_scalars = by_scalars.view(scalars.shape)
     return (

@@ -17,8 +17,8 @@ class RemadeFunction(torch.autograd.Function):
     """A recorded step that can make its outputs again from what it keeps."""
 
     @staticmethod
-    def remade(context: Any) -> tuple[Tensor | None, ...]:
-        """Return the outputs, connected to the inputs where derivatives are recorded."""
+    def remade(context: Any, tensors: tuple[Any, ...]) -> tuple[Tensor | None, ...]:
+        """Return the outputs for the kept tensors, connected to these where derivatives are recorded."""
         raise NotImplementedError
 
 
@@ -29,19 +29,26 @@ def keep(context: Any, tensors: Sequence[Tensor | None]) -> None:
         node = None if tensor is None else tensor.grad_fn
         if tensor is not None and getattr(node, "is_remade", False):
             origins[place] = (weakref.ref(tensor), tensor._version, node, tensor.output_nr)
-    context.origins = origins
+    context.origins, context.unpacked = origins, None
     context.save_for_backward(*(None if place in origins else tensor for place, tensor in enumerate(tensors)))
 
 
 def kept(context: Any) -> tuple[Any, ...]:
     """Return the tensors that :func:`keep` was given."""
-    tensors = list(context.saved_tensors)
+    if context.unpacked is not None:
+        unpacked: tuple[Any, ...] = context.unpacked
+        context.unpacked = None
+        return unpacked
+    restored = list(context.saved_tensors)
     made: dict[Any, tuple[Tensor | None, ...]] = {}
     for place, (reference, version, node, output) in context.origins.items():
         tensor = reference()
         if tensor is None or tensor._version != version:
             if node not in made:
-                made[node] = node._forward_cls.remade(node)
+                given = kept(node)
+                # for the backward pass of that step, which comes next: tensors of checkpoints are unpacked only once
+                node.unpacked = given
+                made[node] = node._forward_cls.remade(node, given)
             tensor = made[node][output]
-        tensors[place] = tensor
-    return tuple(tensors)
+        restored[place] = tensor
+    return tuple(restored)

@@ -13,7 +13,7 @@ from torch import Tensor
 from cliffnet.ops._attention import attention_features, attention_features_backward, attention_values
 from cliffnet.ops._linear_streams import is_plain
 from cliffnet.ops._operator import differentiate
-from cliffnet.ops._remade import RemadeFunction
+from cliffnet.ops._remade import RemadeFunction, keep, kept
 
 
 def shared_key_attention(
@@ -81,15 +81,15 @@ def _averages(found: tuple[Tensor, ...], arguments: tuple[Any, ...]) -> tuple[Te
 class _Recorded(RemadeFunction):
     @staticmethod
     def forward(context: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
-        context.save_for_backward(*arguments[:3])
+        keep(context, arguments[:3])
         context.constants = arguments[3:]
         context.set_materialize_grads(False)
         context.is_remade, context.found = True, None
         return _attend(*arguments)
 
     @staticmethod
-    def remade(context: Any) -> tuple[Tensor, Tensor]:
-        arguments = (*context.saved_tensors, *context.constants)
+    def remade(context: Any, tensors: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+        arguments = (*tensors, *context.constants)
         found = _attention(arguments)
         if not torch.is_grad_enabled():
             # its own backward pass comes next and starts with these
@@ -98,7 +98,7 @@ class _Recorded(RemadeFunction):
 
     @staticmethod
     def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        arguments = (*context.saved_tensors, *context.constants)
+        arguments = (*kept(context), *context.constants)
         needed = context.needs_input_grad[:3]
         by_multivectors, by_scalars = cotangents
         found, context.found = context.found, None
