@@ -98,8 +98,9 @@ class _AttentionLayer(nn.Module):
 
     def _attend_to_few(self, streams: Streams, weights: Tensor | None) -> Streams:
         """Attend to few keys that all heads share, straight from the projection."""
-        numbers = (1.0 / math.sqrt(self.compared), self.comparison, self.heads, self.config.normalizer_epsilon)
-        return self._project(*shared_key_attention(*_filled(*streams, weights), *numbers))
+        mv, scalars, weights = _filled(*streams, weights)
+        scale, epsilon = 1.0 / math.sqrt(self.compared), self.config.normalizer_epsilon
+        return self._project(*shared_key_attention(mv, scalars, weights, scale, self.comparison, self.heads, epsilon))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Streams:
         outputs = attend(q, k, v, 1.0 / math.sqrt(self.compared), mask)
