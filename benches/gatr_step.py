@@ -13,6 +13,8 @@ from cliffnet.interop.reference import convert_reference_state
 NAME = "gatr-step"
 _EAGER_BAR, _MEMORY_BAR, _COMPILED_BAR = (Bar(at_least_ratio=ratio) for ratio in (4, 3, 1.5))
 _MEBIBYTE = 2**20
+# why these are no baselines
+_OTHERS = "rotorch's GATr calls kingdon's add_operator, which kingdon has not up to 3.0.0; clifra 1.4.0 has no GATr"
 # float32 rounding through ten blocks and back leaves about 1e-6; a wrong term leaves far more than this
 _TOLERANCE = 1e-4
 
@@ -89,14 +91,14 @@ def rows(*, size: gatr_sides.Size | None = None, rounds: int = 10, memory_repeat
 
 def compiled_row(case: str, nets: dict[str, nn.Module], batch: tuple[Tensor, Tensor], rival: str, rounds: int) -> Row:
     """Compare both networks under ``torch.compile``; where the reference does not compile, ours with its eager step."""
-    calls, note = {}, ""
+    calls, note = {}, _OTHERS
     for side, net in nets.items():
         step = gatr_sides.training_step(torch.compile(net), batch)
         try:
             step()
         except Exception as error:
             # whatever class the compiler raises, the row tells it
-            note = f"{side} not compiled: {type(error).__name__}"
+            note = f"{side} not compiled: {type(error).__name__}; {_OTHERS}"
             step = gatr_sides.training_step(net, batch)
         calls[side] = step
     times = interleaved(calls, rounds=rounds, sample_seconds=0.0)

@@ -137,14 +137,11 @@ class GATrBlock(nn.Module):
         return _add(streams, run_part(self._mix, "mlp" in self.checkpoint, *streams, reference=reference))
 
     def _attend(self, multivectors: Tensor, scalars: Tensor | None, **options: Tensor | None) -> Streams:
-        return self._normalized(self.attention, multivectors, scalars, **options)
+        outputs: Streams = self.attention(multivectors, scalars, prologue=self.norm, **options)
+        return outputs
 
     def _mix(self, multivectors: Tensor, scalars: Tensor | None, reference: Tensor) -> Streams:
-        return self._normalized(self.mlp, multivectors, scalars, reference=reference)
-
-    def _normalized(self, layer: nn.Module, multivectors: Tensor, scalars: Tensor | None, **options: Any) -> Streams:
-        """Normalise and run a layer; normalised multivectors are not kept for the backward pass."""
-        outputs: Streams = layer(
-            multivectors, self.norm.of_scalars(scalars), prologue=self.norm.of_multivectors, **options
-        )
+        # both layers of the bilinear map read the scalars, so these are normalised once
+        scalars = self.norm.of_scalars(scalars)
+        outputs: Streams = self.mlp(multivectors, scalars, reference=reference, prologue=self.norm.of_multivectors)
         return outputs

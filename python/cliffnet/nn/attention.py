@@ -25,6 +25,12 @@ def _total(*channels: int | None) -> int | None:
     return sum(count or 0 for count in channels) or None
 
 
+def _filled(multivectors: Tensor, scalars: Tensor | None, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the tensors with empty ones for those that are not there."""
+    nothing = multivectors.new_empty(0)
+    return multivectors, nothing if scalars is None else scalars, nothing if weights is None else weights
+
+
 class _AttentionLayer(nn.Module):
     """What self- and cross-attention share: head sizes, the attention itself and the output layer."""
 
@@ -81,17 +87,9 @@ class _AttentionLayer(nn.Module):
         self, streams: Streams, weights: Tensor | None, heads: tuple[int, int, int], items: int
     ) -> tuple[Tensor, ...]:
         """Turn a projection with so many heads of queries, keys and values into what attention reads."""
-        mv, scalars = streams
-        nothing = mv.new_empty(0)
         width = common_width(items, self.compared, self.averaged)
         features: tuple[Tensor, ...] = attention_features(
-            mv,
-            nothing if scalars is None else scalars,
-            nothing if weights is None else weights,
-            self.comparison,
-            *heads,
-            width,
-            self.config.normalizer_epsilon,
+            *_filled(*streams, weights), self.comparison, *heads, width, self.config.normalizer_epsilon
         )
         return features
 
@@ -100,19 +98,9 @@ class _AttentionLayer(nn.Module):
 
     def _attend_to_few(self, streams: Streams, weights: Tensor | None) -> Streams:
         """Attend to few keys that all heads share, straight from the projection."""
-        mv, scalars = streams
-        nothing = mv.new_empty(0)
-        return self._project(
-            *shared_key_attention(
-                mv,
-                nothing if scalars is None else scalars,
-                nothing if weights is None else weights,
-                1.0 / math.sqrt(self.compared),
-                self.comparison,
-                self.heads,
-                self.config.normalizer_epsilon,
-            )
-        )
+        mv, scalars, weights = _filled(*streams, weights)
+        scale, epsilon = 1.0 / math.sqrt(self.compared), self.config.normalizer_epsilon
+        return self._project(*shared_key_attention(mv, scalars, weights, scale, self.comparison, self.heads, epsilon))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Streams:
         outputs = attend(q, k, v, 1.0 / math.sqrt(self.compared), mask)
@@ -166,7 +154,8 @@ class SelfAttention(_AttentionLayer):
         qk_mv = in_mv_channels + additional_mv
         qk_scalars = _total(in_scalar_channels, additional_scalars)
         leak = compatibility.values_see_additional_features and not config.multi_query
-        self.fused = leak or not (additional_mv or additional_scalars)
+        self.has_additional = bool(additional_mv or additional_scalars)
+        self.fused = leak or not self.has_additional
         heads, kv_heads = self.heads, self.kv_heads
         if self.fused:
             self.qkv_linear = self._projection(qk_mv, qk_scalars, heads + 2 * kv_heads)
@@ -206,20 +195,20 @@ class SelfAttention(_AttentionLayer):
         attention_mask : Tensor, optional
             Boolean (True = may attend) or additive; see :func:`geometric_attention` for its shapes.
         prologue : callable, optional
-            Applied to the multivectors first, see :meth:`EquivariantLinear.after`; it leaves the scalars alone.
+            Applied to both streams first, see :class:`EquivariantLinear`.
 
         Returns
         -------
         tuple of Tensor and (Tensor or None)
             Shapes (..., items, out_mv_channels, B) and (..., items, out_scalar_channels).
         """
-        if prologue is not None and not (self.fused and additional_qk_mv is None):
-            (multivectors, _), prologue = prologue(multivectors, None), None
+        if prologue is not None and self.has_additional:
+            (multivectors, scalars), prologue = prologue(multivectors, scalars), None
         qk_mv, qk_scalars = self._add_features(multivectors, scalars, additional_qk_mv, additional_qk_scalars)
         heads, kv_heads, items = self.heads, self.kv_heads, multivectors.shape[-3]
         weights = self._distance_weights()
         if self.fused:
-            projection = self._encode(self.qkv_linear.after(prologue, qk_mv, qk_scalars))
+            projection = self._encode(self.qkv_linear(qk_mv, qk_scalars, prologue=prologue))
             if attention_mask is None and kv_heads == 1 and items < FUSED_FROM_KEYS:
                 return self._attend_to_few(projection, weights)
             q, k, v = self._features(projection, weights, (heads, kv_heads, kv_heads), items)

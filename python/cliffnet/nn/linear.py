@@ -60,6 +60,9 @@ class EquivariantLinear(nn.Module):
         ``"default"`` keeps the variance, ``"small"`` a tenth of the scale; the other two give multivectors near 1.
     allow_missing_scalars : bool
         Whether a layer with scalar inputs may be called without them.
+    keeps_outputs : bool
+        Whether an equivariant linear layer that follows keeps the outputs for its backward pass. Otherwise it calls
+        for them again there, which takes this layer's time and saves their memory.
 
     Notes
     -----
@@ -77,6 +80,7 @@ class EquivariantLinear(nn.Module):
         bias: bool = True,
         initialization: str = "default",
         allow_missing_scalars: bool = False,
+        keeps_outputs: bool = True,
     ) -> None:
         super().__init__()
         check_choice("initialization", initialization, INITIALIZATIONS)
@@ -91,7 +95,7 @@ class EquivariantLinear(nn.Module):
         self.in_mv_channels, self.out_mv_channels = in_mv_channels, out_mv_channels
         self.in_scalar_channels, self.out_scalar_channels = in_scalar_channels or None, out_scalar_channels or None
         self.initialization = initialization
-        self.allow_missing_scalars = allow_missing_scalars
+        self.allow_missing_scalars, self.keeps_outputs = allow_missing_scalars, keeps_outputs
         self.weight = nn.Parameter(torch.empty(out_mv_channels, in_mv_channels, len(self.maps)))
         self.bias = nn.Parameter(torch.empty(out_mv_channels)) if bias else None
         self.scalar_to_mv: nn.Parameter | None = None
@@ -149,7 +153,9 @@ class EquivariantLinear(nn.Module):
             bound = scale / math.sqrt(sum(weight.shape[1] for weight in streams))
             self.scalar_bias.uniform_(-bound, bound)
 
-    def forward(self, multivectors: Tensor, scalars: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, multivectors: Tensor, scalars: Tensor | None = None, *, prologue: Prologue | None = None
+    ) -> Streams:
         """Map multivectors and scalars.
 
         Parameters
@@ -158,6 +164,10 @@ class EquivariantLinear(nn.Module):
             Shape (..., in_mv_channels, B).
         scalars : Tensor, optional
             Shape (..., in_scalar_channels).
+        prologue : callable, optional
+            Takes and returns both streams: the layer maps what it makes of its inputs. It runs once more in the
+            backward pass rather than that its results are kept, so it should be cheap; it must have no tensors of its
+            own that require gradients, and leave the shape of scalars alone.
 
         Returns
         -------
@@ -169,25 +179,8 @@ class EquivariantLinear(nn.Module):
         ShapeError
             If channels or blades do not fit this layer, or scalars are missing.
         """
-        check_multivectors(multivectors, self.in_mv_channels, self.algebra)
-        return self.after(None, multivectors, scalars)
-
-    def after(self, prologue: Prologue | None, multivectors: Tensor, scalars: Tensor | None = None) -> Streams:
-        """Map what a function makes of multivectors and scalars.
-
-        Parameters
-        ----------
-        prologue : callable or None
-            Takes and returns both streams. It runs once more in the backward pass rather than that its results are
-            kept, so it should be cheap; it must have no tensors of its own that require gradients.
-        multivectors, scalars : Tensor
-            What it is given.
-
-        Returns
-        -------
-        tuple of Tensor and (Tensor or None)
-            As :meth:`forward`.
-        """
+        if prologue is None:
+            check_multivectors(multivectors, self.in_mv_channels, self.algebra)
         if scalars is not None or not self.allow_missing_scalars:
             check_scalars(scalars, self.in_scalar_channels, multivectors.shape[:-2])
         scalar_to_mv, scalar_to_scalar, bias = self.scalar_to_mv, self.scalar_to_scalar, self.bias
@@ -196,7 +189,7 @@ class EquivariantLinear(nn.Module):
             scalar_to_mv = scalar_to_scalar = bias = None
         return linear_streams(
             multivectors,
-            scalars if scalar_to_mv is not None or prologue is not None else None,
+            scalars,
             self.weight,
             bias,
             scalar_to_mv,
@@ -205,6 +198,7 @@ class EquivariantLinear(nn.Module):
             self.scalar_bias,
             self.maps.number,
             prologue,
+            not self.keeps_outputs,
         )
 
     def extra_repr(self) -> str:

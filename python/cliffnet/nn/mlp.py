@@ -99,6 +99,7 @@ class GeometricBilinear(nn.Module):
             in_scalar_channels,
             algebra=algebra,
             allow_missing_scalars=allow_missing_scalars,
+            keeps_outputs=False,
         )
         self.out_linear = EquivariantLinear(
             hidden,
@@ -135,7 +136,7 @@ class GeometricBilinear(nn.Module):
         reference : Tensor
             Reference multivector of the join, shape (..., B), broadcasting with (..., channels, B).
         prologue : callable, optional
-            Applied to the multivectors first, see :meth:`EquivariantLinear.after`; it leaves the scalars alone.
+            Applied to the multivectors first, see :class:`EquivariantLinear`; it leaves the scalars alone.
 
         Returns
         -------
@@ -147,14 +148,17 @@ class GeometricBilinear(nn.Module):
                 f"the join reference has shape {tuple(reference.shape)}; its last axis must be the "
                 f"{self.algebra.num_blades} blades of {self.algebra}"
             )
-        factors, _ = self.factor_linear.after(prologue, multivectors, scalars)
+        factors, _ = self.factor_linear(multivectors, scalars, prologue=prologue)
 
         def combine(factors: Tensor, scalars: Tensor | None) -> Streams:
             return product_and_join(factors, reference, self.product, self.join, self.orientation), scalars
 
+        outputs: Streams
         if reference.requires_grad:
-            return self.out_linear.after(None, *combine(factors, scalars))
-        return self.out_linear.after(combine, factors, scalars)
+            outputs = self.out_linear(*combine(factors, scalars))
+        else:
+            outputs = self.out_linear(factors, scalars, prologue=combine)
+        return outputs
 
 
 class GeometricMLP(nn.Module):
@@ -227,8 +231,7 @@ class GeometricMLP(nn.Module):
         if self.dropout is not None:
             mv, hidden = self.dropout(mv, hidden)
         for linear in self.linears:
-            assert isinstance(linear, EquivariantLinear)
-            mv, hidden = linear.after(self.activation, mv, hidden)
+            mv, hidden = linear(mv, hidden, prologue=self.activation)
             if self.dropout is not None:
                 mv, hidden = self.dropout(mv, hidden)
         return mv, hidden

@@ -18,6 +18,7 @@ from cliffnet.algebra import map_table
 from cliffnet.ops import _operator
 from cliffnet.ops._linear import equivariant_linear, equivariant_linear_backward
 from cliffnet.ops._operator import Gradients, differentiate
+from cliffnet.ops._remade import RemadeFunction, keep, kept
 
 _TENSORS = 8
 _INPUT, _WEIGHT, _BIAS = 1, 2, 4
@@ -37,6 +38,7 @@ def linear_streams(
     scalar_bias: Tensor | None,
     maps: int,
     prologue: Prologue | None = None,
+    is_remade: bool = False,
 ) -> Streams:
     """Map multivectors and scalars, each to both.
 
@@ -59,6 +61,8 @@ def linear_streams(
     prologue : callable, optional
         Applied to multivectors and scalars first, and once more in the backward pass, so that its results need not be
         kept: something cheap, such as a norm or a gate, without tensors of its own that require gradients.
+    is_remade : bool
+        Whether a step that follows makes the outputs again in its backward pass rather than that it keeps them.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def linear_streams(
     """
     tensors = (multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias)
     if is_plain(tensors):
-        streams: Streams = _Recorded.apply(*tensors, maps, prologue)
+        streams: Streams = _Recorded.apply(*tensors, maps, prologue, is_remade)
         return streams
     return _composite(*tensors, maps, prologue)
 
@@ -109,38 +113,49 @@ def _rows(x: Tensor) -> Tensor:
     return x.reshape(-1, x.shape[-1])
 
 
-class _Recorded(torch.autograd.Function):
+def _run(*arguments: Any) -> Streams:
+    """Do what the composition does, with fewer calls and nothing recorded."""
+    multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias, maps, prologue = (
+        arguments
+    )
+    if prologue is not None:
+        multivectors, scalars = prologue(multivectors, scalars)
+    leading = multivectors.shape[:-2]
+    if scalar_to_mv is not None:
+        bias = _product(_rows(scalars), scalar_to_mv, bias).view(*leading, weight.shape[0])
+    if bias is None:
+        bias = multivectors.new_empty(0)
+    outputs: Tensor = equivariant_linear(multivectors, weight, bias, maps)
+    if mv_to_scalar is None:
+        return outputs, None
+    components = _rows(multivectors.select(-1, map_table(maps).scalar))
+    scalar_outputs = _product(components, mv_to_scalar, scalar_bias)
+    if scalar_to_scalar is not None:
+        scalar_outputs.addmm_(_rows(scalars), scalar_to_scalar.t())
+    return outputs, scalar_outputs.view(*leading, mv_to_scalar.shape[0])
+
+
+class _Recorded(RemadeFunction):
     @staticmethod
     def forward(context: Any, *arguments: Any) -> Streams:
-        tensors, (maps, prologue) = arguments[:_TENSORS], arguments[_TENSORS:]
-        multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias = tensors
-        context.save_for_backward(*tensors)
-        context.maps, context.prologue = maps, prologue
-        if prologue is not None:
-            multivectors, scalars = prologue(multivectors, scalars)
+        keep(context, arguments[:_TENSORS])
+        *context.constants, context.is_remade = arguments[_TENSORS:]
         context.set_materialize_grads(False)
-        leading = multivectors.shape[:-2]
-        if scalar_to_mv is not None:
-            bias = _product(_rows(scalars), scalar_to_mv, bias).view(*leading, weight.shape[0])
-        if bias is None:
-            bias = multivectors.new_empty(0)
-        outputs: Tensor = equivariant_linear(multivectors, weight, bias, maps)
-        if mv_to_scalar is None:
-            return outputs, None
-        components = _rows(multivectors.select(-1, map_table(maps).scalar))
-        scalar_outputs = _product(components, mv_to_scalar, scalar_bias)
-        if scalar_to_scalar is not None:
-            scalar_outputs.addmm_(_rows(scalars), scalar_to_scalar.t())
-        return outputs, scalar_outputs.view(*leading, mv_to_scalar.shape[0])
+        return _run(*arguments[:-1])
+
+    @staticmethod
+    def remade(context: Any, tensors: tuple[Any, ...]) -> Streams:
+        function = _composite if torch.is_grad_enabled() else _run
+        return function(*tensors, *context.constants)
 
     @staticmethod
     def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        tensors, needed = context.saved_tensors, context.needs_input_grad[:_TENSORS]
-        maps, prologue = context.maps, context.prologue
+        tensors, needed = kept(context), context.needs_input_grad[:_TENSORS]
+        maps, prologue = context.constants
         if torch.is_grad_enabled() or None in cotangents[: 1 + (tensors[5] is not None)]:
-            return *_differentiated(cotangents, tensors, needed, (maps, prologue)), None, None
+            return *_differentiated(cotangents, tensors, needed, (maps, prologue)), None, None, None
         if prologue is None:
-            return *_gradients(cotangents, tensors, needed, maps), None, None
+            return *_gradients(cotangents, tensors, needed, maps), None, None, None
         sources = [
             None if x is None else x.detach().requires_grad_(need) for x, need in zip(tensors[:2], needed, strict=False)
         ]
@@ -148,7 +163,7 @@ class _Recorded(torch.autograd.Function):
             streams = prologue(*sources)
         made = [None if x is None else x.detach() for x in streams]
         found = _gradients(cotangents, (*made, *tensors[2:]), needed, maps)
-        return *_pulled_back(streams, found[:2], sources), *found[2:], None, None
+        return *_pulled_back(streams, found[:2], sources), *found[2:], None, None, None
 
 
 def _pulled_back(streams: Streams, cotangents: Gradients, sources: list[Tensor | None]) -> tuple[Tensor | None, ...]:
@@ -214,9 +229,10 @@ def _gradients(
             component.add_(by_rows.mm(mv_to_scalar).view(component.shape))
         if scalar_to_scalar is not None:
             by_scalar_to_scalar = by_rows.t().mm(rows)
-            if needed[1]:
-                assert by_scalars is not None
+            if by_scalars is not None:
                 by_scalars.addmm_(by_rows, scalar_to_scalar)
+            elif needed[1]:
+                by_scalars = by_rows.mm(scalar_to_scalar)
     if by_scalars is not None:
         by_scalars = by_scalars.view(scalars.shape)
     return (

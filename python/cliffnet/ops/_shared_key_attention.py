@@ -13,6 +13,7 @@ from torch import Tensor
 from cliffnet.ops._attention import attention_features, attention_features_backward, attention_values
 from cliffnet.ops._linear_streams import is_plain
 from cliffnet.ops._operator import differentiate
+from cliffnet.ops._remade import RemadeFunction, keep, kept
 
 
 def shared_key_attention(
@@ -57,42 +58,55 @@ def _features(arguments: tuple[Any, ...]) -> list[Tensor]:
     return [x.reshape(math.prod(batch), items * x.shape[-2], x.shape[-1]) for x in found]
 
 
-def _attend(*arguments: Any) -> tuple[Tensor, Tensor]:
-    multivectors, scalars, _, scale, comparison, heads, _ = arguments
+def _attention(arguments: tuple[Any, ...]) -> tuple[Tensor, ...]:
+    """Return queries, keys, values and the attention of the queries, (batch, items, items * heads)."""
     queries, keys, values = _features(arguments)
     # keys before queries: torch's softmax is far quicker along an axis that is not the last
-    attention = torch.bmm(keys, queries.mT).mul(scale).softmax(1)
+    return queries, keys, values, torch.bmm(keys, queries.mT).mul(arguments[3]).softmax(1)
+
+
+def _attend(*arguments: Any) -> tuple[Tensor, Tensor]:
+    return _averages(_attention(arguments), arguments)
+
+
+def _averages(found: tuple[Tensor, ...], arguments: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+    multivectors, scalars, _, _, comparison, heads, _ = arguments
+    _, _, values, attention = found
     outputs = torch.bmm(attention.mT, values).view(*multivectors.shape[:-2], heads, values.shape[-1])
-    return _taken_apart(outputs, multivectors, scalars, comparison, heads)
-
-
-def _taken_apart(
-    outputs: Tensor, multivectors: Tensor, scalars: Tensor, comparison: int, heads: int
-) -> tuple[Tensor, Tensor]:
     extra = 0 if scalars.shape == (0,) else scalars.shape[-1] // (heads + 2)
     result: tuple[Tensor, Tensor] = attention_values(outputs, comparison, multivectors.shape[-2] // (heads + 2), extra)
     return result
 
 
-class _Recorded(torch.autograd.Function):
+class _Recorded(RemadeFunction):
     @staticmethod
     def forward(context: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
-        context.save_for_backward(*arguments[:3])
+        keep(context, arguments[:3])
         context.constants = arguments[3:]
         context.set_materialize_grads(False)
+        context.is_remade, context.found = True, None
         return _attend(*arguments)
 
     @staticmethod
+    def remade(context: Any, tensors: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+        arguments = (*tensors, *context.constants)
+        found = _attention(arguments)
+        if not torch.is_grad_enabled():
+            # its own backward pass comes next and starts with these
+            context.found = found
+        return _averages(found, arguments)
+
+    @staticmethod
     def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        arguments = (*context.saved_tensors, *context.constants)
+        arguments = (*kept(context), *context.constants)
         needed = context.needs_input_grad[:3]
         by_multivectors, by_scalars = cotangents
+        found, context.found = context.found, None
         has_scalars = arguments[1].shape != (0,)
         if torch.is_grad_enabled() or by_multivectors is None or (has_scalars and by_scalars is None):
             return *differentiate(_attend, cotangents, arguments, needed, 3), None, None, None, None
         scale, comparison, heads, epsilon = context.constants
-        queries, keys, values = _features(arguments)
-        attention = torch.bmm(keys, queries.mT).mul_(scale).softmax(1)
+        queries, keys, values, attention = _attention(arguments) if found is None else found
         nothing = queries.new_empty(0)
         by_scalars = by_scalars if has_scalars else nothing
         packed = attention_features(by_multivectors, by_scalars, nothing, comparison, 0, 0, heads, 0, epsilon)[2]
