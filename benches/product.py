@@ -7,6 +7,7 @@ einsum with three operands. Both spellings in use are measured, with opt_einsum 
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -70,8 +71,8 @@ def rows(*, size: int = 65_536, large: int = 1 << 24, rounds: int = 30, sample_s
         left, right, gradient = (formatted(value) for value in (x, y, upstream))
         # the einsum gets its own best format in both cases
         plain = {name: (x, y, upstream) for name in (_GATR, _CGENN)} | {_ADD: (left, right, gradient)}
-        forward: dict[str, Callable[[], object]] = {"ours": lambda a=left, b=right: ours(a, b)}
-        forward |= {name: lambda f=rival, of=plain[name]: f(of[0], of[1]) for name, rival in rivals.items()}
+        forward: dict[str, Callable[[], object]] = {"ours": partial(ours, left, right)}
+        forward |= {name: partial(rival, *plain[name][:2]) for name, rival in rivals.items()}
         both: dict[str, Callable[[], object]] = {"ours": training_step(ours, *_leaves(left, right), gradient)}
         # a sum passes its gradient through untouched, which is no yardstick
         both |= {
