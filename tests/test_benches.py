@@ -170,7 +170,7 @@ def test_peers(monkeypatch):
 def test_gatr_step_without_the_reference(monkeypatch, folder):
     monkeypatch.setenv(gatr_sides.VARIABLE, folder)
     rows = gatr_step.rows(size=TINY)
-    assert len(rows) == 3
+    assert len(rows) == 4
     for row in rows:
         assert row.ours is None
         assert row.met is None
