@@ -74,7 +74,7 @@ def rows(*, size: gatr_sides.Size | None = None, rounds: int = 10, memory_repeat
     note = f"{count} parameters; {check_agreement(ours, theirs, size)}"
     batch = gatr_sides.make_batch(size)
     calls = {"ours": gatr_sides.training_step(ours, batch), "theirs": gatr_sides.training_step(theirs, batch)}
-    eager, compiled = cases
+    eager, compiled, *_ = cases
     times = interleaved(calls, rounds=rounds, sample_seconds=0.0)
     baseline = times["theirs"].median * 1e3
     measured = [Row(NAME, eager, "ms", times["ours"].scaled(1e3), rival, baseline, _EAGER_BAR, note)]
