@@ -99,6 +99,7 @@ class GeometricBilinear(nn.Module):
             in_scalar_channels,
             algebra=algebra,
             allow_missing_scalars=allow_missing_scalars,
+            keeps_outputs=False,
         )
         self.out_linear = EquivariantLinear(
             hidden,
@@ -149,8 +150,14 @@ class GeometricBilinear(nn.Module):
             )
         factors, _ = self.factor_linear(multivectors, scalars, prologue=prologue)
 
-        products = product_and_join(factors, reference, self.product, self.join, self.orientation)
-        outputs: Streams = self.out_linear(products, scalars)
+        def combine(factors: Tensor, scalars: Tensor | None) -> Streams:
+            return product_and_join(factors, reference, self.product, self.join, self.orientation), scalars
+
+        outputs: Streams
+        if reference.requires_grad:
+            outputs = self.out_linear(*combine(factors, scalars))
+        else:
+            outputs = self.out_linear(factors, scalars, prologue=combine)
         return outputs
 
 
