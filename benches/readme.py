@@ -1,4 +1,4 @@
-"""Write the tables of figures in the documents from the newest recorded run: ``python -m benches.readme [--check]``.
+"""Write the tables of figures in the documents from the newest recorded figures: ``python -m benches.readme [--check]``.
 
 The README has the figures that a newcomer asks for, ``benches/figures.md`` the others.
 """
@@ -11,15 +11,16 @@ from benches.report import ROOT
 
 CSV = ROOT / "benches" / "results" / "figures.csv"
 README = ROOT / "README.md"
-IN_README = ("product", "overhead", "import", "first-product", "gatr-step")
+IN_README = ("product", "steerable", "linear", "fully-connected", "overhead", "import", "first-product", "gatr-step")
 BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
 
 
-def newest_run(path: Path) -> list[dict[str, str]]:
-    """Return the rows of the last run in a file of figures."""
+def newest_figures(path: Path) -> list[dict[str, str]]:
+    """Return the rows of the last run of each script in a file of figures."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return [row for row in rows if row["date"] == rows[-1]["date"]]
+    dates = {row["name"]: row["date"] for row in rows}
+    return [row for row in rows if row["date"] == dates[row["name"]]]
 
 
 def table(rows: list[dict[str, str]]) -> str:
@@ -34,9 +35,9 @@ def table(rows: list[dict[str, str]]) -> str:
             ratio = f"{float(row['ratio']):.2g}x"
         cells = (f"{row['name']}: {row['case']}", ours, baseline, ratio)
         lines.append("| " + " | ".join((*cells, row["bar"], row["met"])) + " |")
-    run = rows[0]
+    run = rows[-1]
     origin = (
-        f"Medians of one run of `make bench`: {run['cpu']}, {run['isa']}, {run['threads']} thread, "
+        f"Medians of the newest run of each script: {run['cpu']}, {run['isa']}, {run['threads']} thread, "
         f"torch {run['torch'].split('+')[0]}, {run['date'][:10]}; the ratio is baseline over ours."
     )
     return "\n".join((*lines, "", origin)) + "\n"
@@ -44,7 +45,7 @@ def table(rows: list[dict[str, str]]) -> str:
 
 def documents() -> dict[Path, list[dict[str, str]]]:
     """Return the rows that each document shows."""
-    rows = newest_run(CSV)
+    rows = newest_figures(CSV)
     first = [row for row in rows if row["name"] in IN_README]
     return {README: first, ROOT / "benches" / "figures.md": [row for row in rows if row not in first]}
 
