@@ -1,4 +1,4 @@
-"""Write the tables of figures in the documents from the newest recorded figures: ``python -m benches.readme [--check]``.
+"""Write the tables of figures in the documents from the newest recorded ones: ``python -m benches.readme [--check]``.
 
 The README has the figures that a newcomer asks for, ``benches/figures.md`` the others.
 """
