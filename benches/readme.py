@@ -1,6 +1,6 @@
 """Write the tables of figures in the documents from the newest recorded ones: ``python -m benches.readme [--check]``.
 
-The README has the figures that a newcomer asks for, ``benches/figures.md`` the others.
+The README has the figures that a newcomer asks for and that have a bar, ``benches/figures.md`` the others.
 """
 
 import csv
@@ -46,7 +46,7 @@ def table(rows: list[dict[str, str]]) -> str:
 def documents() -> dict[Path, list[dict[str, str]]]:
     """Return the rows that each document shows."""
     rows = newest_figures(CSV)
-    first = [row for row in rows if row["name"] in IN_README]
+    first = [row for row in rows if row["name"] in IN_README and row["bar"]]
     return {README: first, ROOT / "benches" / "figures.md": [row for row in rows if row not in first]}
 
 
