@@ -37,8 +37,8 @@ def table(rows: list[dict[str, str]]) -> str:
         lines.append("| " + " | ".join((*cells, row["bar"], row["met"])) + " |")
     run = rows[-1]
     origin = (
-        f"Medians of the newest run of each script of `make bench`: {run['cpu']}, {run['isa']}, {run['threads']} thread, "
-        f"torch {run['torch'].split('+')[0]}, {run['date'][:10]}; the ratio is baseline over ours."
+        f"Medians of the newest run of each script of `make bench`: {run['cpu']}, {run['isa']}, {run['threads']} "
+        f"thread, torch {run['torch'].split('+')[0]}, {run['date'][:10]}; the ratio is baseline over ours."
     )
     return "\n".join((*lines, "", origin)) + "\n"
 

@@ -105,7 +105,7 @@ def test_determinant_is_multiplicative():
         (a, a_inverse), (b, b_inverse) = invertible(algebra, 8, seed=1), invertible(algebra, 8, seed=2)
         product = F.determinant(F.geometric_product(a, b, algebra), algebra)
         factors = F.determinant(a, algebra) * F.determinant(b, algebra)
-        # to first order Det(a + da) = Det(a) (1 + size <da / a>_0), for the rounding of the product and of each determinant
+        # to first order Det(a + da) = Det(a) (1 + size <da / a>_0), once for the product and once for the determinants
         loss = 2 * matrix_size(algebra) * (magnitude(a, a_inverse) + magnitude(b, b_inverse))
         assert_identity(product[:, None], factors[:, None], loss * factors.abs())
         for involution in (F.reverse, F.grade_involute, F.clifford_conjugate):
