@@ -1,0 +1,51 @@
+"""CGENN, GLGENN and EGNN: each class of the references belongs to one module, which rebuilds its cases."""
+
+import importlib
+
+from families.golden import Case, GoldenFile, UnsupportedError
+
+_DATA = "families.cgenn_data"
+_ALGEBRA = "families.cgenn_algebra"
+_MODULES = "families.cgenn_modules"
+
+# Class in a file's meta -> module with ``run(golden) -> Case``.
+CLASSES = {
+    "ChargedParticlesSim.sample_trajectory": _DATA,
+    "CosineAnnealingLR": _DATA,
+    "O5Synthetic/OnSynthetic/hull volume/O3": _DATA,
+    "CliffordAlgebra": _ALGEBRA,
+    "CliffordAlgebra.rho": _ALGEBRA,
+    "CliffordAlgebraQT": _ALGEBRA,
+    "CEMLP": _MODULES,
+    "ConvexHullCGMLP": _MODULES,
+    "ConvexHullGLGMLP": _MODULES,
+    "EGCL": _MODULES,
+    "FullyConnectedSteerableGeometricProductLayer": _MODULES,
+    "LorentzCGGNN": _MODULES,
+    "MVLayerNorm": _MODULES,
+    "MVLinear": _MODULES,
+    "MVSiLU": _MODULES,
+    "NBodyCGGNN": _MODULES,
+    "NBodyGLGGNN": _MODULES,
+    "NormalizationLayer": _MODULES,
+    "O3CGMLP": _MODULES,
+    "O5CGMLP": _MODULES,
+    "O5GLGMLP": _MODULES,
+    "OnGLGMLP": _MODULES,
+    "QTGeometricProduct": _MODULES,
+    "QTLinear": _MODULES,
+    "QTNormalization": _MODULES,
+    "SteerableGeometricProductLayer": _MODULES,
+    "egnn_clean.EGNN": "families.egnn",
+    "egnn_clean.E_GCL": "families.egnn",
+    "gcl.E_GCL": "families.egnn",
+    "gcl.E_GCL_vel": "families.egnn",
+}
+
+
+def run(golden: GoldenFile) -> Case:
+    module = CLASSES.get(golden.meta["class"])
+    if module is None:
+        raise UnsupportedError(f"class {golden.meta['class']!r}")
+    case: Case = importlib.import_module(module).run(golden)
+    return case
