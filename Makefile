@@ -12,7 +12,7 @@ PYTEST ?=
 
 BIN := $(VENV)/bin
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
-CRATES := -p cliffnet-algebra -p cliffnet-plan -p cliffnet-cpu
+CRATES := -p cliffnet-algebra -p cliffnet-plan -p cliffnet-cpu -p cliffnet-cuda
 
 .PHONY: help
 help:  ## list the targets

@@ -4,6 +4,8 @@
 
 mod attention;
 mod bilinear;
+mod cuda;
+mod cuda_bilinear;
 mod direct;
 mod failure;
 mod fully_connected;
@@ -59,6 +61,8 @@ fn register_operators(torch_cpu_path: &str, c10_path: &str) -> PyResult<()> {
 /// Native part of cliffnet.
 #[pymodule(gil_used = false)]
 mod _rust {
+    #[pymodule_export]
+    use super::cuda::{cuda_compile, cuda_facts, cuda_source, register_cuda, register_host};
     #[pymodule_export]
     use super::direct::{DirectOperator, direct_operator};
     #[pymodule_export]

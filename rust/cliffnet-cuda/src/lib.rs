@@ -1,0 +1,28 @@
+//! Turns plans into CUDA code, compiles it at run time and launches it.
+//!
+//! [`bilinear::source`] writes a kernel as text, [`Compiler`] is NVRTC, [`Cache`] keeps what it made on disk, and
+//! [`Device`]s launch it through the driver. Libraries are opened when they are asked for: without a driver everything up
+//! to the compiled kernel works, and nothing else of this crate is called.
+
+pub mod bilinear;
+mod cache;
+mod driver;
+mod engine;
+mod error;
+mod lanes;
+mod library;
+mod nvrtc;
+mod operation;
+mod source;
+mod storage;
+
+pub use cache::{Cache, Entry};
+pub use driver::{Device, Driver, Stream};
+pub use engine::{Engine, Key};
+pub use error::Error;
+pub use lanes::{Axis, Lanes, Operand};
+pub use library::Place;
+pub use nvrtc::{Compiled, Compiler};
+pub use operation::{Operation, Step};
+pub use source::{Form, Source};
+pub use storage::Storage;
