@@ -1,39 +1,65 @@
-//! Kernels of unweighted products: one thread a lane, the multivectors in registers, the terms as straight-line code.
+//! Kernels of products: one thread a lane, the multivectors in registers, the terms as straight-line code.
 
-use cliffnet_plan::Plan;
+use cliffnet_plan::{Plan, Term};
 
 use crate::source::{Form, Source, Writer};
-use crate::{Operation, Storage};
+use crate::{Operation, Step, Storage, tabled};
 
-/// Threads of a block; numbers of blades beyond which registers for fewer threads remain.
+/// Threads of a block.
 const THREADS: u32 = 256;
+
+/// Threads of a block where a thread needs many registers, and the 32-bit words of operands that make it so.
 const THREADS_OF_WIDE: u32 = 128;
 const WIDE: usize = 128;
 
+/// Most terms of straight-line code: more take seconds to compile.
+const MAX_TERMS: usize = 4096;
+
+/// Blades of an operand from which on fewer registers are taken by going through the terms by left blades, with all sums
+/// open, than by going from sum to sum.
+const MANY_BLADES: usize = 64;
+
 /// The kernel of an operation.
 pub fn source(operation: &Operation, form: Form) -> Source {
-    let (inputs, sizes) = (operation.inputs(), operation.sizes());
-    let registers = sizes[..inputs].iter().sum::<usize>() * form.storage.size().div_ceil(4);
-    let threads = if registers >= WIDE { THREADS_OF_WIDE } else { THREADS };
-    let mut writer = Writer::new(form.storage);
-    for (index, step) in operation.steps().iter().enumerate() {
-        if !step.plan.terms().is_empty() {
-            product(&mut writer, index, &step.plan, form.storage);
-        }
+    if operation.terms() > MAX_TERMS {
+        return tabled::source(operation, form);
     }
-    writer.parameters(inputs, sizes.len(), form.rank);
+    let (inputs, sizes) = (operation.inputs(), operation.sizes());
+    let threads = threads(&sizes[..inputs], form.storage);
+    let mut writer = Writer::new(form.storage);
+    functions(&mut writer, operation, form.storage);
+    writer.parameters(inputs, sizes.len(), form.rank, &[]);
     let name = "products";
     writer.block(&format!("KERNEL({name}, {threads})"), |writer| {
-        writer.lanes(sizes.len(), form.rank, |writer| {
-            for (operand, &size) in sizes[..inputs].iter().enumerate() {
-                load(writer, operand, size, form);
-            }
-            for (operand, &size) in sizes.iter().enumerate().skip(inputs) {
-                sum(writer, operation, operand, size, form);
-            }
-        });
+        writer.lanes(sizes.len(), form.rank, |writer| body(writer, operation, form));
     });
-    Source { name: name.to_owned(), text: writer.finish(), threads }
+    Source { name: name.to_owned(), text: writer.finish(), threads, rows: 1, tables: Vec::new() }
+}
+
+/// Threads of a block for operands of these sizes.
+pub(crate) fn threads(sizes: &[usize], storage: Storage) -> u32 {
+    let words = sizes.iter().sum::<usize>() * storage.size().div_ceil(4);
+    if words >= WIDE { THREADS_OF_WIDE } else { THREADS }
+}
+
+/// A function on registers for each step.
+pub(crate) fn functions(writer: &mut Writer, operation: &Operation, storage: Storage) {
+    for (index, step) in operation.steps().iter().enumerate() {
+        if !step.plan.terms().is_empty() {
+            product(writer, index, step, storage);
+        }
+    }
+}
+
+/// Loads the inputs at the offsets of a lane, computes and stores the outputs.
+pub(crate) fn body(writer: &mut Writer, operation: &Operation, form: Form) {
+    let (inputs, sizes) = (operation.inputs(), operation.sizes());
+    for (operand, &size) in sizes[..inputs].iter().enumerate() {
+        load(writer, operand, size, form);
+    }
+    for (operand, &size) in sizes.iter().enumerate().skip(inputs) {
+        sum(writer, operation, operand, size, form);
+    }
 }
 
 /// Loads an operand into registers.
@@ -43,7 +69,7 @@ fn load(writer: &mut Writer, operand: usize, size: usize, form: Form) {
     }
     writer.line(&format!("real value_{operand}[{size}];"));
     let pointer = format!("p.operand_{operand} + offset_{operand}");
-    writer.line(&if form.vectors {
+    writer.line(&if form.is_vector(operand) {
         format!("load_vectors({pointer}, value_{operand});")
     } else {
         format!("load({pointer}, p.blade_stride[{operand}], value_{operand});")
@@ -59,11 +85,12 @@ fn sum(writer: &mut Writer, operation: &Operation, operand: usize, size: usize, 
         writer.line(&format!("real sum[{size}] = {{}};"));
         for (index, step) in operation.steps().iter().enumerate() {
             if step.out == operand && !step.plan.terms().is_empty() {
-                writer.line(&format!("product_{index}(value_{}, value_{}, sum);", step.left, step.right));
+                let weight = step.weight.map_or_else(String::new, |weight| format!("value_{weight}, "));
+                writer.line(&format!("product_{index}(value_{}, value_{}, {weight}sum);", step.left, step.right));
             }
         }
         let pointer = format!("p.operand_{operand} + offset_{operand}");
-        writer.line(&if form.vectors {
+        writer.line(&if form.is_vector(operand) {
             format!("store_vectors({pointer}, sum);")
         } else {
             format!("store({pointer}, p.blade_stride[{operand}], sum);")
@@ -71,25 +98,62 @@ fn sum(writer: &mut Writer, operation: &Operation, operand: usize, size: usize, 
     });
 }
 
-/// A function on registers that adds a product to `out`, term by term in the order of the plan.
-fn product(writer: &mut Writer, index: usize, plan: &Plan, storage: Storage) {
+/// A function on registers that adds a product to `out`; each sum takes its terms in the order of the plan.
+fn product(writer: &mut Writer, index: usize, step: &Step, storage: Storage) {
+    let plan = &step.plan;
     let [left, right, out] = [plan.left_size(), plan.right_size(), plan.out_size()];
+    let weight = step.weight.map_or_else(String::new, |_| format!("const real (&weight)[{}], ", plan.path_count()));
     let head = format!(
-        "LANE void product_{index}(const real (&left)[{left}], const real (&right)[{right}], real (&out)[{out}])"
+        "LANE void product_{index}(const real (&left)[{left}], const real (&right)[{right}], {weight}real (&out)[{out}])"
     );
     writer.block(&head, |writer| {
-        for term in plan.terms() {
-            let factor = factor(term.coefficient, &format!("left[{}]", term.left), storage);
+        if step.weight.is_some() {
+            return weighted_sums(writer, plan, storage);
+        }
+        let mut terms = plan.terms().to_vec();
+        if out >= MANY_BLADES {
+            terms.sort_by_key(|term| (term.left, term.out));
+        }
+        for term in terms {
+            let factor = factor(&term, "left", usize::from(term.left), storage);
             writer.line(&format!("out[{0}] = multiply_add({factor}, right[{1}], out[{0}]);", term.out, term.right));
         }
     });
 }
 
-/// A coefficient times an expression.
-fn factor(coefficient: f64, expression: &str, storage: Storage) -> String {
-    match coefficient {
-        1.0 => expression.to_owned(),
-        -1.0 => format!("-{expression}"),
-        _ => format!("{} * {expression}", storage.literal(coefficient)),
+/// For each blade of the output the sums of its paths, each times its weight.
+fn weighted_sums(writer: &mut Writer, plan: &Plan, storage: Storage) {
+    for (out, terms) in by(plan, |term| (term.out, term.path)) {
+        path_sum(writer, &terms, storage);
+        writer.line(&format!("out[{0}] = multiply_add(weight[{1}], sum, out[{0}]); }}", out.0, out.1));
+    }
+}
+
+/// Opens a block with the sum of some products.
+pub(crate) fn path_sum(writer: &mut Writer, terms: &[Term], storage: Storage) {
+    for (position, term) in terms.iter().enumerate() {
+        let factor = factor(term, "left", usize::from(term.left), storage);
+        writer.line(&if position == 0 {
+            format!("{{ real sum = {factor} * right[{}];", term.right)
+        } else {
+            format!("sum = multiply_add({factor}, right[{}], sum);", term.right)
+        });
+    }
+}
+
+/// The terms in groups of equal keys, which ascend.
+pub(crate) fn by<K: Ord + Copy>(plan: &Plan, key: impl Fn(&Term) -> K) -> Vec<(K, Vec<Term>)> {
+    let mut terms = plan.terms().to_vec();
+    terms.sort_by_key(&key);
+    let groups = terms.chunk_by(|one, other| key(one) == key(other));
+    groups.map(|group| (key(&group[0]), group.to_vec())).collect()
+}
+
+/// The coefficient of a term times a blade of an operand.
+fn factor(term: &Term, operand: &str, blade: usize, storage: Storage) -> String {
+    match term.coefficient {
+        1.0 => format!("{operand}[{blade}]"),
+        -1.0 => format!("-{operand}[{blade}]"),
+        coefficient => format!("{} * {operand}[{blade}]", storage.literal(coefficient)),
     }
 }

@@ -6,8 +6,8 @@ use std::ffi::{CStr, CString, c_char, c_void};
 
 use libloading::os::unix::Library;
 
-use crate::Error;
 use crate::library::{Place, functions, open};
+use crate::{Error, Source};
 
 type Context = *mut c_void;
 
@@ -30,6 +30,9 @@ functions! {
             *mut c_void, *mut c_void, u32,
             *mut c_void, *mut c_void, u32,
         );
+        variable = "cuLibraryGetGlobal": fn(*mut u64, *mut usize, *mut c_void, *const c_char);
+        copy = "cuMemcpyHtoD_v2": fn(u64, *const c_void, usize);
+        synchronize = "cuCtxSynchronize": fn();
         kernel = "cuLibraryGetKernel": fn(*mut *mut c_void, *mut c_void, *const c_char);
         function = "cuKernelGetFunction": fn(*mut *mut c_void, *mut c_void);
         launch = "cuLaunchKernel": fn(
@@ -113,10 +116,11 @@ impl Driver {
         Ok(status != 0)
     }
 
-    /// Loads an entry point of a compiled program into the current context; it is never unloaded.
-    pub(crate) fn load(&self, image: &[u8], name: &str) -> Result<Function, Error> {
+    /// Loads a compiled program into the current context, where it stays, and fills its tables.
+    pub(crate) fn load(&self, image: &[u8], source: &Source) -> Result<Function, Error> {
         let functions = &self.functions;
-        let name = CString::new(name).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let text = |name: &str| CString::new(name).map_err(|error| Error::Unavailable(error.to_string()));
+        let name = text(&source.name)?;
         let null = std::ptr::null_mut::<c_void>;
         let (mut library, mut kernel, mut function) = (null(), null(), null());
         // SAFETY: the image is a whole program, the driver copies it, and the places for the results are valid.
@@ -124,13 +128,27 @@ impl Driver {
             let image = image.as_ptr().cast();
             let status = (functions.load)(&raw mut library, image, null(), null(), 0, null(), null(), 0);
             self.check("cuLibraryLoadData", status)?;
+            for table in &source.tables {
+                let (mut address, mut size) = (0, 0);
+                let name = text(&table.name)?;
+                let status = (functions.variable)(&raw mut address, &raw mut size, library, name.as_ptr());
+                self.check("cuLibraryGetGlobal", status)?;
+                if size != table.bytes.len() {
+                    return Err(Error::Unavailable(format!("{} has {size} bytes", table.name)));
+                }
+                self.check("cuMemcpyHtoD", (functions.copy)(address, table.bytes.as_ptr().cast(), size))?;
+            }
+            if !source.tables.is_empty() {
+                // kernels on streams that do not wait for the copies may come next
+                self.check("cuCtxSynchronize", (functions.synchronize)())?;
+            }
             self.check("cuLibraryGetKernel", (functions.kernel)(&raw mut kernel, library, name.as_ptr()))?;
             self.check("cuKernelGetFunction", (functions.function)(&raw mut function, kernel))?;
         }
         Ok(Function(function))
     }
 
-    /// Launches blocks of threads; the only argument of the kernel is a structure.
+    /// Launches rows of blocks of threads; the only argument of the kernel is a structure.
     ///
     /// # Safety
     /// The function is loaded into the current context, to which the stream belongs; the parameters are those that the
@@ -138,7 +156,7 @@ impl Driver {
     pub(crate) unsafe fn launch(
         &self,
         function: Function,
-        [blocks, threads]: [u32; 2],
+        [blocks, rows, threads]: [u32; 3],
         stream: Stream,
         parameters: &[u64],
     ) -> Result<(), Error> {
@@ -148,7 +166,7 @@ impl Driver {
             (self.functions.launch)(
                 function.0,
                 blocks,
-                1,
+                rows,
                 1,
                 threads,
                 1,

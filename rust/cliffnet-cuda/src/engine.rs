@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::driver::Function;
 use crate::nvrtc::OPTIONS;
-use crate::{Cache, Compiler, Device, Driver, Entry, Error, Form, Lanes, Source, Stream};
+use crate::{Cache, Compiler, Device, Driver, Entry, Error, Form, Source, Stream};
 
 /// What names a kernel in this process: the operator, the id of its plan or table, and how operands lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +25,20 @@ pub struct Key {
 struct Loaded {
     function: Function,
     threads: u32,
+    rows: u32,
 }
+
+/// What a kernel works on.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'w> {
+    /// Threads with something to do in a row of blocks.
+    pub count: i64,
+    /// The fields of the structure that the kernel takes.
+    pub parameters: &'w [u64],
+}
+
+/// Most rows of blocks; kernels go on from the last to the first.
+const MAX_ROWS: usize = 65535;
 
 /// Compiler, cache, driver and the kernels loaded so far.
 pub struct Engine {
@@ -68,11 +81,10 @@ impl Engine {
         Ok(Arc::clone(devices.entry(number).or_insert(device)))
     }
 
-    /// Runs a kernel on the lanes; `make` writes it if it is new.
+    /// Runs a kernel; `make` writes it if it is new.
     ///
     /// # Safety
-    /// The key determines what `make` returns, a kernel of this form that takes the parameters of `lanes`. Operands lead
-    /// to memory of the device that holds all elements the lanes reach, and is live until the stream has come so far.
+    /// The key determines what `make` returns, a kernel that takes the parameters of `work`. Their addresses lead to memory of the device that holds all elements the lanes reach, and is live until the stream has come so far.
     ///
     /// # Errors
     /// Any [`Error`].
@@ -81,17 +93,19 @@ impl Engine {
         key: Key,
         number: i32,
         stream: Stream,
-        lanes: &Lanes,
+        work: Work<'_>,
         make: impl FnOnce() -> Source,
     ) -> Result<(), Error> {
         let device = self.device(number)?;
         self.driver.on(&device, || {
             // SAFETY: the caller vouches for the stream.
             let loaded = unsafe { self.loaded(key, number, &device, stream, make)? };
-            let blocks = (lanes.count() as u64).div_ceil(u64::from(loaded.threads));
+            let blocks = (work.count as u64).div_ceil(u64::from(loaded.threads));
             let blocks = blocks.min(i32::MAX as u64) as u32;
             // SAFETY: the caller vouches for the parameters.
-            unsafe { self.driver.launch(loaded.function, [blocks, loaded.threads], stream, &lanes.parameters()) }
+            unsafe {
+                self.driver.launch(loaded.function, [blocks, loaded.rows, loaded.threads], stream, work.parameters)
+            }
         })
     }
 
@@ -121,7 +135,7 @@ impl Engine {
         }
         let source = make();
         let function = self.function(&source, self.compiler.architecture_for(device.compute_capability())?)?;
-        let loaded = Loaded { function, threads: source.threads };
+        let loaded = Loaded { function, threads: source.threads, rows: source.rows.min(MAX_ROWS) as u32 };
         self.loaded.write().unwrap_or_else(PoisonError::into_inner).insert((number, key), loaded);
         Ok(loaded)
     }
@@ -132,7 +146,7 @@ impl Engine {
         let description = format!("NVRTC {major}.{minor} sm_{architecture} {}", OPTIONS.join(" "));
         let entry = Entry::new(&description, &source.text);
         if let Some(cubin) = self.cache.get(&entry) {
-            if let Ok(function) = self.driver.load(&cubin, &source.name) {
+            if let Ok(function) = self.driver.load(&cubin, source) {
                 return Ok(function);
             }
             // what the driver cannot load is not what was put there
@@ -140,7 +154,7 @@ impl Engine {
         }
         let compiled = self.compiler.compile(source, architecture).map_err(|error| self.keep(error, source, &entry))?;
         self.cache.put(&entry, &compiled.cubin);
-        self.driver.load(&compiled.cubin, &source.name)
+        self.driver.load(&compiled.cubin, source)
     }
 
     /// Keeps the program that the compiler refused, for the error to name it.

@@ -29,7 +29,7 @@ pub struct Lanes {
 }
 
 /// Bytes that a kernel may take as parameters.
-const MAX_PARAMETER_BYTES: usize = 4096;
+pub const MAX_PARAMETER_BYTES: usize = 4096;
 
 /// Bytes that one load or store moves at most.
 const VECTOR_BYTES: usize = 16;
@@ -67,20 +67,16 @@ impl Lanes {
         self.axes.len()
     }
 
-    /// Whether a kernel can take the axes as parameters.
-    pub fn fit(&self) -> bool {
-        self.parameters().len() * size_of::<u64>() <= MAX_PARAMETER_BYTES
-    }
-
-    /// Whether the blades of every operand can be moved in aligned vectors, for elements of `size` bytes.
-    pub fn are_vectors(&self, size: usize) -> bool {
+    /// Which operands (a bit each) have blades that can be moved in aligned vectors, for elements of `size` bytes.
+    pub fn vectors(&self, size: usize) -> u32 {
         let is_whole = |elements: i64| (elements * size as i64) % VECTOR_BYTES as i64 == 0;
-        self.operands.iter().enumerate().all(|(index, operand)| {
+        let is_vector = |(index, operand): &(usize, &Operand)| {
             operand.blade_stride == 1
                 && is_whole(operand.blades as i64)
                 && operand.address % VECTOR_BYTES as u64 == 0
-                && self.axes.iter().all(|axis| is_whole(axis.strides[index]))
-        })
+                && self.axes.iter().all(|axis| is_whole(axis.strides[*index]))
+        };
+        self.operands.iter().enumerate().filter(is_vector).map(|(index, _)| 1 << index).sum()
     }
 
     /// The fields of the structure that kernels take: addresses, blade strides, lanes, sizes, strides.
@@ -117,20 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn vectors_need_adjacent_blades_and_alignment_everywhere() {
+    fn vectors_need_adjacent_blades_and_alignment_on_every_axis() {
         let lanes = |second, stride| Lanes::new([axis(3, [8, stride])], vec![operand(0, 1), second]);
-        assert!(lanes(operand(32, 1), 8).are_vectors(4));
-        assert!(lanes(operand(32, 1), 0).are_vectors(4));
-        assert!(!lanes(operand(36, 1), 8).are_vectors(4));
-        assert!(!lanes(operand(32, 2), 8).are_vectors(4));
-        assert!(!lanes(operand(32, 1), 9).are_vectors(4));
-        assert!(lanes(operand(32, 1), 10).are_vectors(8));
-    }
-
-    #[test]
-    fn only_so_many_axes_fit() {
-        let of_rank = |rank| Lanes::new((0..rank).map(|_| axis(2, [0, 1])), vec![operand(0, 1); 2]);
-        assert!(of_rank(24).fit());
-        assert!(!of_rank(200).fit());
+        assert_eq!(lanes(operand(32, 1), 8).vectors(4), 0b11);
+        assert_eq!(lanes(operand(32, 1), 0).vectors(4), 0b11);
+        assert_eq!(lanes(operand(36, 1), 8).vectors(4), 0b01);
+        assert_eq!(lanes(operand(32, 2), 8).vectors(4), 0b01);
+        assert_eq!(lanes(operand(32, 1), 9).vectors(4), 0b01);
+        assert_eq!(lanes(operand(32, 1), 10).vectors(8), 0b11);
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use cliffnet_plan::Plan;
 
-/// One product of an operation: `operands[out] += plan(operands[left], operands[right])`.
+/// One product of an operation: `operands[out] += plan(operands[left], operands[right])`, where the plan has paths with
+/// the weights in another operand.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// The product, without weights.
+    /// The product.
     pub plan: Arc<Plan>,
     /// Number of the left operand.
     pub left: usize,
@@ -15,6 +16,8 @@ pub struct Step {
     pub right: usize,
     /// Number of the operand written.
     pub out: usize,
+    /// Number of the operand whose "blades" are the weights of the paths.
+    pub weight: Option<usize>,
 }
 
 /// Products of several operands that are read once and written once: the first `inputs` operands are read, the others
@@ -34,16 +37,21 @@ impl Operation {
     pub fn new(inputs: usize, outputs: usize, steps: Vec<Step>) -> Result<Self, &'static str> {
         let mut sizes = vec![None; inputs + outputs];
         for step in &steps {
-            if step.left >= inputs || step.right >= inputs || !(inputs..inputs + outputs).contains(&step.out) {
+            let reads = [Some(step.left), Some(step.right), step.weight];
+            if reads.iter().flatten().any(|&read| read >= inputs) || !(inputs..inputs + outputs).contains(&step.out) {
                 return Err("a step reads an output or writes an input");
             }
-            if step.plan.is_weighted() {
-                return Err("a step has weights");
-            }
             let plan = &step.plan;
-            for (operand, size) in
-                [(step.left, plan.left_size()), (step.right, plan.right_size()), (step.out, plan.out_size())]
-            {
+            if step.weight.is_some() != plan.is_weighted() && !plan.terms().is_empty() {
+                return Err("a plan has paths and no weights, or weights and no paths");
+            }
+            let used = [
+                (Some(step.left), plan.left_size()),
+                (Some(step.right), plan.right_size()),
+                (Some(step.out), plan.out_size()),
+                (step.weight, plan.path_count()),
+            ];
+            for (operand, size) in used.into_iter().filter_map(|(operand, size)| Some((operand?, size))) {
                 if *sizes[operand].get_or_insert(size) != size {
                     return Err("two steps disagree on the blades of an operand");
                 }
@@ -64,6 +72,11 @@ impl Operation {
     /// Blades of each operand, inputs first.
     pub fn sizes(&self) -> &[usize] {
         &self.sizes
+    }
+
+    /// Terms of all products.
+    pub(crate) fn terms(&self) -> usize {
+        self.steps.iter().map(|step| step.plan.terms().len()).sum()
     }
 
     /// The products, in the order they are added.

@@ -13,6 +13,19 @@ pub struct Source {
     pub text: String,
     /// Threads of a block.
     pub threads: u32,
+    /// Rows of blocks, at least one.
+    pub rows: usize,
+    /// What to fill variables of the program with once it is loaded.
+    pub tables: Vec<Table>,
+}
+
+/// The contents of a variable of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Name of the variable.
+    pub name: String,
+    /// As many bytes as it has.
+    pub bytes: Vec<u8>,
 }
 
 /// How operands lie in memory, as far as code depends on it.
@@ -22,8 +35,14 @@ pub struct Form {
     pub storage: Storage,
     /// Number of leading axes, from [`Lanes::rank`](crate::Lanes::rank).
     pub rank: usize,
-    /// Whether blades move in vectors, from [`Lanes::are_vectors`](crate::Lanes::are_vectors).
-    pub vectors: bool,
+    /// The operands whose blades move in vectors, a bit each, from [`Lanes::vectors`](crate::Lanes::vectors).
+    pub vectors: u32,
+}
+
+impl Form {
+    pub(crate) fn is_vector(&self, operand: usize) -> bool {
+        self.vectors >> operand & 1 == 1
+    }
 }
 
 const PRELUDE: &str = include_str!("prelude.cuh");
@@ -56,7 +75,9 @@ impl Writer {
     }
 
     /// The structure that [`Lanes::parameters`](crate::Lanes::parameters) fills.
-    pub(crate) fn parameters(&mut self, inputs: usize, operands: usize, rank: usize) {
+    ///
+    /// `more` declares fields that follow.
+    pub(crate) fn parameters(&mut self, inputs: usize, operands: usize, rank: usize, more: &[&str]) {
         self.line("struct Parameters {");
         for operand in 0..operands {
             let constant = if operand < inputs { "const " } else { "" };
@@ -67,6 +88,9 @@ impl Writer {
         if rank > 0 {
             self.line(&format!("    i64 size[{rank}];"));
             self.line(&format!("    i64 stride[{rank}][{operands}];"));
+        }
+        for field in more {
+            self.line(&format!("    {field};"));
         }
         self.line("};\n");
     }
@@ -83,7 +107,8 @@ impl Writer {
         );
     }
 
-    fn offsets(&mut self, operands: usize, rank: usize) {
+    /// The offset of each operand at the lane `lane`.
+    pub(crate) fn offsets(&mut self, operands: usize, rank: usize) {
         match rank {
             0 => (0..operands).for_each(|operand| self.line(&format!("const i64 offset_{operand} = 0;"))),
             1 => (0..operands).for_each(|operand| {

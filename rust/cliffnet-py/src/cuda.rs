@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use cliffnet_cpu::DType;
-use cliffnet_cuda::{Cache, Compiler, Driver, Engine, Error, Form, Key, Lanes, Place, Source, Storage, Stream};
+use cliffnet_cuda::{
+    Cache, Compiler, Driver, Engine, Error, Form, Key, Lanes, MAX_PARAMETER_BYTES, Place, Source, Storage, Stream, Work,
+};
 use pyo3::prelude::*;
 
-use crate::cuda_bilinear;
 use crate::failure::{Failure, guarded};
 use crate::operator::{self, Arguments, Value};
 use crate::tensor::Device;
 use crate::torch_abi::{CurrentStream, current_stream, functions};
+use crate::{cuda_bilinear, cuda_steerable};
 
 /// Devices of one kind: those of CUDA, or the processor in the place of one.
 pub(crate) struct Accelerator {
@@ -78,6 +80,22 @@ impl Accelerator {
             .map_err(Clone::clone)
     }
 
+    /// Runs a kernel that takes lanes and nothing else on torch's current stream.
+    ///
+    /// # Safety
+    /// As [`Engine::run`], with tensors of this device.
+    pub(crate) unsafe fn run_lanes(
+        &self,
+        key: Key,
+        device: Device,
+        lanes: &Lanes,
+        make: impl FnOnce() -> Source,
+    ) -> Result<(), String> {
+        let parameters = lanes.parameters();
+        // SAFETY: passed on from the caller.
+        unsafe { self.run(key, device, Work { count: lanes.count(), parameters: &parameters }, make) }
+    }
+
     /// Runs a kernel on torch's current stream.
     ///
     /// # Safety
@@ -86,13 +104,13 @@ impl Accelerator {
         &self,
         key: Key,
         device: Device,
-        lanes: &Lanes,
+        work: Work<'_>,
         make: impl FnOnce() -> Source,
     ) -> Result<(), String> {
-        if lanes.count() == 0 {
+        if work.count == 0 {
             return Ok(());
         }
-        if !lanes.fit() {
+        if size_of_val(work.parameters) > MAX_PARAMETER_BYTES {
             return Err("too many leading axes that do not merge; make the operands contiguous".to_owned());
         }
         let number = device.index.max(0);
@@ -104,7 +122,7 @@ impl Accelerator {
             }
         }
         // SAFETY: passed on from the caller; the stream is live, for it is current.
-        let result = self.engine().and_then(|engine| unsafe { engine.run(key, number, Stream(stream), lanes, make) });
+        let result = self.engine().and_then(|engine| unsafe { engine.run(key, number, Stream(stream), work, make) });
         result.map_err(|error| describe(&error))
     }
 }
@@ -212,7 +230,7 @@ pub(crate) fn cuda_facts() -> PyResult<Vec<(String, String)>> {
 
 /// Name of the entry point and text of the CUDA kernel of an operator for a plan.
 ///
-/// `rank` counts leading axes that do not merge; `vectors` says that blades are adjacent and aligned.
+/// `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
 ///
 /// # Errors
 /// `ConfigError` when there is no such kernel.
@@ -222,7 +240,7 @@ pub(crate) fn cuda_source(
     plan: i64,
     dtype: &str,
     rank: usize,
-    vectors: bool,
+    vectors: u32,
 ) -> PyResult<(String, String)> {
     guarded(|| {
         let unknown = |message: String| Failure::new("ConfigError", message);
@@ -231,7 +249,11 @@ pub(crate) fn cuda_source(
             .find(|storage| storage.name() == dtype)
             .ok_or_else(|| unknown(format!("no kernel is for {dtype}")))?;
         let form = Form { storage, rank, vectors };
-        let source = cuda_bilinear::source(operator, plan, form).map_err(unknown)?;
+        let source = match operator {
+            cuda_steerable::PRODUCT | cuda_steerable::BACKWARD => cuda_steerable::source(operator, plan, form),
+            _ => cuda_bilinear::source(operator, plan, form),
+        };
+        let source = source.map_err(unknown)?;
         Ok((source.name, source.text))
     })
 }
@@ -251,7 +273,7 @@ pub(crate) fn cuda_compile(
 ) -> PyResult<(Vec<u8>, String)> {
     py.detach(|| {
         guarded(|| {
-            let source = Source { name, text, threads: 0 };
+            let source = Source { name, text, threads: 0, rows: 0, tables: Vec::new() };
             let compiled = Compiler::open(&places(compiler)).and_then(|nvrtc| nvrtc.compile(&source, architecture));
             compiled.map(|compiled| (compiled.cubin, compiled.log)).map_err(|error| failure(&error))
         })

@@ -6,6 +6,8 @@ mod attention;
 mod bilinear;
 mod cuda;
 mod cuda_bilinear;
+mod cuda_call;
+mod cuda_steerable;
 mod direct;
 mod failure;
 mod fully_connected;

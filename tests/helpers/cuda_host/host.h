@@ -19,6 +19,10 @@ struct uint4 {
     unsigned x, y, z, w;
 } __attribute__((aligned(16)));
 
+struct uint2 {
+    unsigned x, y;
+} __attribute__((aligned(8)));
+
 static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
 template <class T>

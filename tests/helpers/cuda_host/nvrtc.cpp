@@ -62,7 +62,7 @@ int nvrtcCompileProgram(Program* program, int, const char* const*) {
     }
     const std::string base = std::string(folder) + "/kernel";
     std::ofstream(base + ".cpp") << "#include \"" HOST_HEADER "\"\n" << program->text;
-    const std::string command = CXX " -std=c++17 -O1 -w -shared -fPIC -o " + base + ".so " + base + ".cpp > " + base
+    const std::string command = CXX " -std=c++17 -O0 -w -shared -fPIC -o " + base + ".so " + base + ".cpp > " + base
         + ".log 2>&1";
     const int status = std::system(command.c_str());
     program->log = contents(base + ".log");
