@@ -47,6 +47,14 @@ test: install  ## run every test (TORCH=2.11.0 for that version of torch, PYTEST
 	cargo test --quiet $(CRATES)
 	$(BIN)/python -m pytest --doctest-modules python/cliffnet tests $(PYTEST)
 
+.PHONY: test-gpu
+test-gpu: install  ## run the tests that need a CUDA device; without one it only says so
+	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+		$(BIN)/python -m pytest -m gpu tests $(PYTEST); \
+	else \
+		echo "no CUDA device"; \
+	fi
+
 # those that the processor has
 ISAS ?= scalar avx2 avx512
 .PHONY: test-isa

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from cliffnet import ops
 from cliffnet.errors import BackendUnavailableError

@@ -25,9 +25,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from cliffnet import _rust
+from cliffnet import _rust, errors
 from cliffnet._log import warn_once
-from cliffnet import errors
 from cliffnet.errors import CliffnetInternalError, DTypeError
 from cliffnet.ops._backend import active_backend
 from cliffnet.ops._cuda import cuda_operators

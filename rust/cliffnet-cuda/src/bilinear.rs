@@ -10,7 +10,10 @@ const THREADS: u32 = 256;
 
 /// Threads of a block where a thread needs many registers, and the 32-bit words of operands that make it so.
 const THREADS_OF_WIDE: u32 = 128;
-const WIDE: usize = 128;
+const WIDE: usize = 80;
+
+/// 32-bit registers of a thread that operands and sums may take.
+const REGISTERS: usize = 240;
 
 /// Most terms of straight-line code: more take seconds to compile.
 const MAX_TERMS: usize = 4096;
@@ -21,7 +24,7 @@ const MANY_BLADES: usize = 64;
 
 /// The kernel of an operation.
 pub fn source(operation: &Operation, form: Form) -> Source {
-    if operation.terms() > MAX_TERMS {
+    if !is_straight_line(operation, form.storage) {
         return tabled::source(operation, form);
     }
     let (inputs, sizes) = (operation.inputs(), operation.sizes());
@@ -34,6 +37,19 @@ pub fn source(operation: &Operation, form: Form) -> Source {
         writer.lanes(sizes.len(), form.rank, |writer| body(writer, operation, form));
     });
     Source { name: name.to_owned(), text: writer.finish(), threads, rows: 1, tables: Vec::new() }
+}
+
+/// Whether the code is short enough for the compiler, and the registers suffice: for both operands and the weights, of
+/// which the compiler lets none go, or for one operand and all sums, where the order of the terms makes do with that.
+fn is_straight_line(operation: &Operation, storage: Storage) -> bool {
+    let fits = |step: &Step| {
+        let plan = &step.plan;
+        let (left, right, out) = (plan.left_size(), plan.right_size(), plan.out_size());
+        let numbers =
+            if step.weight.is_some() { left + right + plan.path_count() } else { right.max(left.min(out)) * 2 };
+        numbers * storage.size().div_ceil(4) <= REGISTERS
+    };
+    operation.terms() <= MAX_TERMS && operation.steps().iter().all(fits)
 }
 
 /// Threads of a block for operands of these sizes.

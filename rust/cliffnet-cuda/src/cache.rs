@@ -176,3 +176,138 @@ fn parse<'b>(bytes: &'b [u8], key: &[u8]) -> Option<&'b [u8]> {
     }
     rest.strip_prefix(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, SystemTime};
+
+    use super::{Cache, Entry};
+
+    /// A folder of a test, empty.
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("cliffnet-cache-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    fn cache(folder: &std::path::Path) -> Cache {
+        Cache::new(Some(folder.to_owned()), Cache::MAX_BYTES, |message| panic!("{message}"))
+    }
+
+    fn file(folder: &std::path::Path, entry: &Entry) -> PathBuf {
+        folder.join(format!("{}.cubin", entry.name()))
+    }
+
+    #[test]
+    fn what_was_put_is_found_by_its_key_alone() {
+        let folder = folder("key");
+        let entry = Entry::new("sm_90", "source");
+        assert_eq!(cache(&folder).get(&entry), None);
+        cache(&folder).put(&entry, b"code");
+        assert_eq!(cache(&folder).get(&entry).as_deref(), Some(&b"code"[..]));
+        for other in [Entry::new("sm_80", "source"), Entry::new("sm_90", "another")] {
+            assert_eq!(cache(&folder).get(&other), None);
+        }
+    }
+
+    #[test]
+    fn damaged_files_are_dropped() {
+        let folder = folder("damaged");
+        let entry = Entry::new("sm_90", "source");
+        let damages: [fn(&mut Vec<u8>); 5] = [
+            |bytes| bytes.truncate(bytes.len() / 2),
+            |bytes| bytes.clear(),
+            |bytes| bytes[40] ^= 1,
+            |bytes| bytes[0] ^= 1,
+            |bytes| bytes.push(0),
+        ];
+        for damage in damages {
+            cache(&folder).put(&entry, b"code");
+            let path = file(&folder, &entry);
+            let mut bytes = fs::read(&path).expect("the entry is there");
+            damage(&mut bytes);
+            fs::write(&path, bytes).expect("the entry can be written");
+            assert_eq!(cache(&folder).get(&entry), None);
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn an_entry_of_another_key_is_never_taken() {
+        let folder = folder("foreign");
+        let (entry, other) = (Entry::new("sm_90", "source"), Entry::new("sm_90", "another"));
+        cache(&folder).put(&other, b"code");
+        fs::rename(file(&folder, &other), file(&folder, &entry)).expect("the file can be renamed");
+        assert_eq!(cache(&folder).get(&entry), None);
+        assert!(!file(&folder, &entry).exists());
+    }
+
+    #[test]
+    fn the_entries_used_longest_ago_make_room() {
+        let folder = folder("room");
+        let small = Cache::new(Some(folder.clone()), 3000, |message| panic!("{message}"));
+        let entries: Vec<Entry> = (0..4).map(|number| Entry::new("sm_90", &number.to_string())).collect();
+        for (age, entry) in [(3, &entries[0]), (2, &entries[1])] {
+            small.put(entry, &[0; 1200]);
+            let opened = fs::File::options().write(true).open(file(&folder, entry)).expect("the entry is there");
+            opened.set_modified(SystemTime::now() - Duration::from_secs(age * 100)).expect("times can be set");
+        }
+        // using the oldest makes it the newest
+        assert!(small.get(&entries[0]).is_some());
+        small.put(&entries[2], &[0; 1200]);
+        assert!(small.get(&entries[1]).is_none());
+        assert!(small.get(&entries[0]).is_some() && small.get(&entries[2]).is_some());
+    }
+
+    #[test]
+    fn what_dead_writers_left_is_removed_and_what_living_ones_write_is_not() {
+        let folder = folder("dead");
+        fs::create_dir_all(&folder).expect("the folder can be made");
+        let (dead, living) = (folder.join("a.1.2.3.unfinished"), folder.join("b.1.2.3.unfinished"));
+        for path in [&dead, &living] {
+            fs::write(path, b"half").expect("files can be written");
+        }
+        let opened = fs::File::options().write(true).open(&dead).expect("the file is there");
+        opened.set_modified(SystemTime::now() - Duration::from_secs(7200)).expect("times can be set");
+        cache(&folder).put(&Entry::new("sm_90", "source"), b"code");
+        assert!(!dead.exists() && living.exists());
+    }
+
+    #[test]
+    fn writers_of_one_entry_do_not_disturb_one_another() {
+        let folder = folder("writers");
+        let entry = Entry::new("sm_90", "source");
+        let code = vec![7; 1 << 16];
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..16 {
+                        cache(&folder).put(&entry, &code);
+                        assert_eq!(cache(&folder).get(&entry).as_deref(), Some(&code[..]));
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&folder).expect("the folder is there").count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_reported_once() {
+        static REPORTS: AtomicUsize = AtomicUsize::new(0);
+        let parent = folder("unwritable");
+        // a file in the place of a folder refuses even the superuser
+        fs::write(&parent, b"").expect("files can be written");
+        let cache = Cache::new(Some(parent.join("cuda")), Cache::MAX_BYTES, |message| {
+            assert!(message.contains("CLIFFNET_CACHE_DIR"));
+            REPORTS.fetch_add(1, Ordering::Relaxed);
+        });
+        for number in 0..3 {
+            cache.put(&Entry::new("sm_90", &number.to_string()), b"code");
+        }
+        assert_eq!(REPORTS.load(Ordering::Relaxed), 1);
+        assert_eq!(Cache::new(None, 0, |message| panic!("{message}")).get(&Entry::new("", "")), None);
+    }
+}

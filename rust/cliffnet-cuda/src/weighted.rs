@@ -56,10 +56,17 @@ impl Chunks {
 
 const FIELDS: [&str; 5] = ["i64 channels", "i64 rows", "i64 rows_each", "i64 chunks", "real* partials"];
 
+/// 32-bit words of operands and open sums from which on one kernel would need more registers than there are.
+const MAX_WORDS: usize = 256;
+
 /// Whether one kernel computes all gradients; otherwise those by the operands come from [`crate::bilinear::source`], and
 /// [`weight_source`] gives the others.
-pub fn is_one_pass(plan: &Plan) -> bool {
-    plan.terms().len() <= MAX_TERMS && (1..=MAX_PATHS).contains(&plan.path_count())
+pub fn is_one_pass(plan: &Plan, storage: Storage) -> bool {
+    let paths = plan.path_count();
+    let numbers = plan.left_size() + plan.right_size() + plan.out_size() + 2 * paths;
+    numbers * storage.size().div_ceil(4) < MAX_WORDS
+        && plan.terms().len() <= MAX_TERMS
+        && (1..=MAX_PATHS).contains(&paths)
 }
 
 /// The kernel of the gradients by left and right, and of the partial sums `[chunk][channel][path]` of those by weights.

@@ -1,7 +1,7 @@
 //! CUDA devices: the engine that compiles and launches kernels, between torch's tensors and torch's streams.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use cliffnet_cpu::DType;
 use cliffnet_cuda::{
@@ -30,15 +30,25 @@ struct Settings {
     cache: Option<PathBuf>,
 }
 
-static CUDA: OnceLock<Accelerator> = OnceLock::new();
-static HOST: OnceLock<Accelerator> = OnceLock::new();
+type Registered = RwLock<Option<Arc<Accelerator>>>;
+
+static CUDA: Registered = RwLock::new(None);
+static HOST: Registered = RwLock::new(None);
+
+fn registered(accelerator: &Registered) -> Option<Arc<Accelerator>> {
+    accelerator.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn set(registered: &Registered, accelerator: Accelerator) {
+    *registered.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(accelerator));
+}
 
 /// The accelerator of the tensors of a call, which are all on one device.
-pub(crate) fn accelerator(arguments: &Arguments<'_>) -> Result<&'static Accelerator, String> {
+pub(crate) fn accelerator(arguments: &Arguments<'_>) -> Result<Arc<Accelerator>, String> {
     let kind = device(arguments)?.kind;
     let found = functions().and_then(|torch| match kind {
-        _ if kind == torch.cpu => HOST.get(),
-        _ if kind == torch.cuda => CUDA.get(),
+        _ if kind == torch.cpu => registered(&HOST),
+        _ if kind == torch.cuda => registered(&CUDA),
         _ => None,
     });
     found.ok_or_else(|| "no kernels are registered for the device".to_owned())
@@ -182,7 +192,7 @@ pub(crate) fn register_cuda(
         let unavailable = |error: String| Failure::new("BackendUnavailableError", error);
         let torch = functions().ok_or_else(|| unavailable("the operators are not registered".to_owned()))?;
         let stream = Some(current_stream(torch_cuda_path).map_err(unavailable)?);
-        CUDA.get_or_init(|| Accelerator { settings, stream, engine: OnceLock::new() });
+        set(&CUDA, Accelerator { settings, stream, engine: OnceLock::new() });
         let names = operator::register_cuda(torch).map_err(unavailable)?;
         Ok(names.into_iter().map(str::to_owned).collect())
     })
@@ -190,7 +200,8 @@ pub(crate) fn register_cuda(
 
 /// Defines the operators that have a CUDA kernel in the namespace `cliffnet_host`, for CPU tensors; returns their names.
 ///
-/// The driver and the compiler must be ones that run the kernels on the processor.
+/// The driver and the compiler must be ones that run the kernels on the processor. Called again, it starts anew: kernels
+/// loaded before are forgotten.
 ///
 /// # Errors
 /// `BackendUnavailableError` when torch refuses a definition.
@@ -200,8 +211,9 @@ pub(crate) fn register_host(driver: Places, compiler: Places, cache: Option<Path
     guarded(|| {
         let unavailable = |error: String| Failure::new("BackendUnavailableError", error);
         let torch = functions().ok_or_else(|| unavailable("the operators are not registered".to_owned()))?;
-        HOST.get_or_init(|| Accelerator { settings, stream: None, engine: OnceLock::new() });
-        let names = operator::register_host(torch).map_err(unavailable)?;
+        let again = registered(&HOST).is_some();
+        set(&HOST, Accelerator { settings, stream: None, engine: OnceLock::new() });
+        let names = operator::register_host(torch, again).map_err(unavailable)?;
         Ok(names.into_iter().map(str::to_owned).collect())
     })
 }
@@ -213,8 +225,8 @@ pub(crate) fn register_host(driver: Places, compiler: Places, cache: Option<Path
 #[pyfunction]
 pub(crate) fn cuda_facts() -> PyResult<Vec<(String, String)>> {
     guarded(|| {
-        let accelerator =
-            CUDA.get().ok_or_else(|| Failure::new("BackendUnavailableError", "no CUDA kernels are registered"))?;
+        let accelerator = registered(&CUDA)
+            .ok_or_else(|| Failure::new("BackendUnavailableError", "no CUDA kernels are registered"))?;
         let engine = accelerator.engine().map_err(|error| failure(&error))?;
         let ((major, minor), driver) = (engine.compiler().version(), engine.driver().version());
         let cache = &accelerator.settings.cache;

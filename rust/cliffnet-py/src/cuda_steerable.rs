@@ -56,7 +56,7 @@ pub(crate) fn source(operator: &str, id: i64, form: Form) -> Result<Source, Stri
     let Weighted { plan, product, gradients } = &*operations(id)?;
     Ok(match operator {
         PRODUCT => bilinear::source(product, form),
-        _ if weighted::is_one_pass(plan) => weighted::backward_source(plan, gradients, form),
+        _ if weighted::is_one_pass(plan, form.storage) => weighted::backward_source(plan, gradients, form),
         _ => bilinear::source(gradients, form),
     })
 }
@@ -117,7 +117,7 @@ pub(crate) fn backward<'t>(
         let chunked =
             |lanes: &cliffnet_cuda::Lanes| [lanes.parameters(), chunks.parameters(partial_address).to_vec()].concat();
         let count = chunks.count * channels;
-        if weighted::is_one_pass(plan) {
+        if weighted::is_one_pass(plan, form.storage) {
             let work = Work { count, parameters: &chunked(&lanes) };
             accelerator.run(key(BACKWARD, form), device, work, || weighted::backward_source(plan, gradients, form))?;
         } else {

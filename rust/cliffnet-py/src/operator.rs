@@ -156,7 +156,7 @@ impl Operator {
 
     fn run_on_cuda<'t>(&self, torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Vec<Tensor<'t>>, String> {
         let Some(cuda) = &self.cuda else { return Err("the operator has no CUDA kernel".to_owned()) };
-        (cuda.launch)(torch, accelerator(arguments)?, arguments)
+        (cuda.launch)(torch, &*accelerator(arguments)?, arguments)
     }
 
     /// Replaces the arguments on the stack of a boxed kernel by the outputs of `run`.
@@ -296,12 +296,15 @@ pub(crate) fn register_cuda(torch: &TorchFunctions) -> Result<Vec<&'static str>,
         .collect()
 }
 
-/// Defines the operators once more in the namespace `cliffnet_host`, where the CUDA kernels take CPU tensors: with a
-/// driver that runs them on the processor, tests see all of their way without a GPU.
+/// Defines the operators once more, unless it was done before, in the namespace `cliffnet_host`, where the CUDA kernels
+/// take CPU tensors: with a driver that runs them on the processor, tests see all of their way without a GPU.
 ///
 /// # Errors
 /// When torch refuses a definition.
-pub(crate) fn register_host(torch: &TorchFunctions) -> Result<Vec<&'static str>, String> {
+pub(crate) fn register_host(torch: &TorchFunctions, is_done: bool) -> Result<Vec<&'static str>, String> {
+    if is_done {
+        return Ok(cuda_kernels().map(|(operator, _)| operator.name).collect());
+    }
     let library = OperatorLibrary::open(torch, c"cliffnet_host", c"CPU")?;
     cuda_kernels()
         .map(|(operator, kernel)| {

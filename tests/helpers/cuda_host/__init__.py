@@ -1,7 +1,7 @@
-"""The processor in the place of a CUDA device: the CUDA sources, compiled by a C++ compiler, behind the same driver calls.
+"""The processor in the place of a CUDA device: the CUDA sources, compiled as C++, behind the same driver calls.
 
-``libcuda`` and ``libnvrtc`` of this folder have the functions that cliffnet calls. Everything of ours is in between as it
-is with a GPU: the text of the kernels, the cache, the parameters, the launch.
+``driver.cpp`` and ``nvrtc.cpp`` have the functions of the driver and of NVRTC that cliffnet calls. All of ours is
+in between as it is with a GPU: the text of the kernels, the cache, the parameters, the launch.
 """
 
 import ctypes
@@ -35,15 +35,22 @@ def libraries() -> tuple[Path, Path]:
     return built[0], built[1]
 
 
+def start(cache: Path | None) -> frozenset[str]:
+    """Register the operators with CUDA kernels for CPU tensors, or start anew; return their names."""
+    driver, compiler = libraries()
+    names = _rust.register_host([(False, str(driver))], [(False, str(compiler))], None if cache is None else str(cache))
+    return frozenset(names)
+
+
 @functools.cache
 def operators() -> Any:
-    """Register the operators with CUDA kernels for CPU tensors; return their namespace."""
-    driver, compiler = libraries()
-    cache = Path(tempfile.mkdtemp(prefix="cliffnet-host-cache-"))
-    _rust.register_host([(False, str(driver))], [(False, str(compiler))], str(cache))
+    """Return the namespace of the operators, whose kernels are kept for the process."""
+    start(Path(tempfile.mkdtemp(prefix="cliffnet-host-cache-")))
     return torch.ops.cliffnet_host
 
 
-def counter(library: Path, name: str) -> ctypes.c_int:
-    """Return a variable of one of the libraries."""
+def variable(name: str) -> ctypes.c_int:
+    """Return a variable of one of the libraries: a count of calls, or a switch."""
+    driver, compiler = libraries()
+    library = compiler if name in ("cliffnet_compilations", "cliffnet_refuses") else driver
     return ctypes.c_int.in_dll(ctypes.CDLL(str(library)), name)

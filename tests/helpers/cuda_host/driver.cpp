@@ -14,6 +14,7 @@ constexpr int INVALID_VALUE = 1;
 constexpr int INVALID_DEVICE = 101;
 constexpr int INVALID_IMAGE = 200;
 constexpr int INVALID_CONTEXT = 201;
+constexpr int DEVICE_LOST = 46;
 constexpr int NOT_FOUND = 500;
 
 int primary_context;
@@ -23,9 +24,9 @@ thread_local void* current;
 
 extern "C" {
 
-// Set by tests.
+// Read and set by tests.
 int cliffnet_is_capturing = 0;
-int cliffnet_loads = 0;
+int cliffnet_is_lost = 0;
 int cliffnet_launches = 0;
 
 int cuInit(unsigned) { return 0; }
@@ -76,7 +77,6 @@ int cuLibraryLoadData(void** library, const void* image, void*, void*, unsigned,
     close(file);
     *library = written ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
     unlink(path);
-    ++cliffnet_loads;
     return *library == nullptr ? INVALID_IMAGE : 0;
 }
 
@@ -111,6 +111,9 @@ int cuKernelGetFunction(void** function, void* kernel) {
 
 int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
                    unsigned block_z, unsigned, void*, void** arguments, void**) {
+    if (cliffnet_is_lost != 0) {
+        return DEVICE_LOST;
+    }
     if (current != &primary_context) {
         return INVALID_CONTEXT;
     }
@@ -129,7 +132,7 @@ int cuStreamIsCapturing(void*, int* status) {
 }
 
 int cuGetErrorName(int status, const char** name) {
-    *name = status == INVALID_IMAGE ? "CUDA_ERROR_INVALID_IMAGE" : "CUDA_ERROR_UNKNOWN";
+    *name = status == DEVICE_LOST ? "CUDA_ERROR_DEVICE_LOST" : "CUDA_ERROR_UNKNOWN";
     return 0;
 }
 

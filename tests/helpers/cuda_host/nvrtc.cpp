@@ -23,7 +23,9 @@ std::string contents(const std::string& path) {
 
 extern "C" {
 
+// Read and set by tests.
 int cliffnet_compilations = 0;
+int cliffnet_refuses = 0;
 
 int nvrtcVersion(int* major, int* minor) {
     *major = 13;
@@ -56,6 +58,10 @@ int nvrtcDestroyProgram(Program** program) {
 // The header is beside this library; CXX and its options come from the build of the latter.
 int nvrtcCompileProgram(Program* program, int, const char* const*) {
     ++cliffnet_compilations;
+    if (cliffnet_refuses != 0) {
+        program->log = "refused on request";
+        return 6;
+    }
     char folder[] = "/tmp/cliffnet-host-XXXXXX";
     if (mkdtemp(folder) == nullptr) {
         return 1;
