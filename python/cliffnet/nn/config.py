@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from cliffnet.errors import ConfigError
+from cliffnet.algebra import Partition
+from cliffnet.errors import AlgebraMismatchError, ConfigError
 
 INITIALIZATIONS = ("default", "small", "unit_scalar", "almost_unit_scalar")
 ACTIVATIONS = ("relu", "sigmoid", "gelu", "gelu_tanh", "silu", "tanh")
@@ -40,6 +41,21 @@ def _natural_number(name: str, value: object) -> None:
 
 def _boolean(name: str, value: object) -> None:
     _require(isinstance(value, bool), f"{name} is {value!r}; give True or False")
+
+
+def check_channels(**counts: object) -> None:
+    """Raise :class:`ConfigError` unless every named count is a whole number of at least 1."""
+    for name, count in counts.items():
+        _positive_integer(name, count)
+
+
+def check_partition(partition: object) -> Partition:
+    """Return ``partition``, or raise :class:`AlgebraMismatchError` if it is not one."""
+    if not isinstance(partition, Partition):
+        raise AlgebraMismatchError(
+            f"partition is a {type(partition).__name__}; give one such as Partition.by_grade(algebra)"
+        )
+    return partition
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
