@@ -5,7 +5,7 @@ from cliffnet.nn.attention import CrossAttention, SelfAttention
 from cliffnet.nn.attention_functions import geometric_attention, join_attention, scalar_product_attention
 from cliffnet.nn.cemlp import CEMLP
 from cliffnet.nn.class_layers import ClassNormalization, MVLayerNorm, MVSiLU
-from cliffnet.nn.config import Compatibility, MLPConfig, SelfAttentionConfig
+from cliffnet.nn.config import BlockConfig, Compatibility, MLPConfig, SelfAttentionConfig
 from cliffnet.nn.dropout import GradeDropout
 from cliffnet.nn.linear import EquivariantLinear
 from cliffnet.nn.mlp import GeometricBilinear, GeometricMLP, equivariant_join
@@ -16,6 +16,7 @@ from cliffnet.nn.product_layers import FullyConnectedProductLayer, SteerableProd
 
 __all__ = [
     "CEMLP",
+    "BlockConfig",
     "ClassNormalization",
     "Compatibility",
     "CrossAttention",
