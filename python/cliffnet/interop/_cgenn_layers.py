@@ -18,6 +18,7 @@ from cliffnet.nn import (
     CEMLP,
     BlockConfig,
     ClassNormalization,
+    EquivariantGraphConvolution,
     FullyConnectedProductLayer,
     MVLayerNorm,
     MVLinear,
@@ -90,6 +91,12 @@ def mlp(reader: StateReader, prefix: str, layer: CEMLP) -> State:
     return state
 
 
+def convolution(reader: StateReader, prefix: str, layer: EquivariantGraphConvolution) -> State:
+    """Convert an EGCL."""
+    edges = prefixed("edge_mlp.", mlp(reader, f"{prefix}edge_model.", layer.edge_mlp))
+    return edges | prefixed("node_mlp.", mlp(reader, f"{prefix}node_model.", layer.node_mlp))
+
+
 def sequence(reader: StateReader, prefix: str, layers: Iterable[nn.Module]) -> State:
     """Convert layers in a sequence that is numbered as theirs is."""
     state: State = {}
@@ -106,6 +113,7 @@ _CONVERTERS: dict[type[nn.Module], Callable[[StateReader, str, Any], State]] = {
     MVSiLU: gate,
     MVLayerNorm: layer_norm,
     CEMLP: mlp,
+    EquivariantGraphConvolution: convolution,
     nn.Sequential: sequence,
 }
 
@@ -205,8 +213,27 @@ def _mlp_builder(partition: Callable[[Algebra], Partition], blocks: str) -> Buil
         widths = ("in_features", "hidden_features", "out_features")
         given = read_arguments("CEMLP", options, *widths, n_layers=2, normalization_init=0)
         config = BlockConfig.cast(blocks).replace(normalization=given["normalization_init"])
-        sizes = (given[name] for name in widths)
-        return _built(CEMLP(*sizes, given["n_layers"], partition=partition(algebra), blocks=config))
+        sizes = [given[name] for name in (*widths, "n_layers")]
+        return _built(CEMLP(*sizes, partition=partition(algebra), blocks=config))
+
+    return build
+
+
+def _convolution_builder(partition: Callable[[Algebra], Partition], blocks: str) -> Builder:
+    def build(options: dict[str, Any]) -> Built:
+        algebra = algebra_of(options, "EGCL")
+        widths = ("in_features", "hidden_features", "out_features")
+        more = {"edge_attr_features": 0, "node_attr_features": 0, "residual": True, "normalization_init": 0}
+        given = read_arguments("EGCL", options, *widths, **more)
+        # The reference makes no room for the node attributes that it announces, so it runs without them only.
+        layer = EquivariantGraphConvolution(
+            *(given[name] for name in widths),
+            partition=partition(algebra),
+            edge_channels=given["edge_attr_features"],
+            residual=given["residual"],
+            blocks=BlockConfig.cast(blocks).replace(normalization=given["normalization_init"]),
+        )
+        return _built(layer)
 
     return build
 
@@ -244,6 +271,7 @@ CGENN: dict[str, Builder] = {
     "MVSiLU": _build_gate,
     "MVLayerNorm": _build_layer_norm,
     "CEMLP": _mlp_builder(Partition.by_grade, "cgenn"),
+    "EGCL": _convolution_builder(Partition.by_grade, "cgenn"),
 }
 GLGENN: dict[str, Builder] = {
     "QTLinear": _build_type_linear,
@@ -251,4 +279,5 @@ GLGENN: dict[str, Builder] = {
     "QTGeometricProduct": _build_type_product,
     "MVSiLU": _build_gate,
     "CEMLP": _mlp_builder(quaternion_types, "glgenn"),
+    "EGCL": _convolution_builder(quaternion_types, "glgenn"),
 }

@@ -7,6 +7,7 @@ from cliffnet.nn.cemlp import CEMLP
 from cliffnet.nn.class_layers import ClassNormalization, MVLayerNorm, MVSiLU
 from cliffnet.nn.config import BlockConfig, Compatibility, MLPConfig, SelfAttentionConfig
 from cliffnet.nn.dropout import GradeDropout
+from cliffnet.nn.graph_convolution import EquivariantGraphConvolution
 from cliffnet.nn.linear import EquivariantLinear
 from cliffnet.nn.mlp import GeometricBilinear, GeometricMLP, equivariant_join
 from cliffnet.nn.mv_linear import MVLinear
@@ -20,6 +21,7 @@ __all__ = [
     "ClassNormalization",
     "Compatibility",
     "CrossAttention",
+    "EquivariantGraphConvolution",
     "EquivariantLayerNorm",
     "EquivariantLinear",
     "FullyConnectedProductLayer",

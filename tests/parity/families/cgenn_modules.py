@@ -1,4 +1,9 @@
-"""Layers and networks of CGENN and GLGENN, by ``load_reference``."""
+"""Layers and networks of CGENN and GLGENN, by ``load_reference``.
+
+Their edges name the receiving node first, ours the sending one.
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -9,14 +14,35 @@ from cliffnet.interop import load_reference
 from cliffnet.interop.reference import convert_reference_state
 from families.golden import Case, GoldenFile
 
+Forward = Callable[..., Tensor]
+
 # Start of the repository's name -> source of ``load_reference``.
 SOURCES = {"DavidRuhe/": "cgenn", "katyafilimoshina/": "glgenn"}
 
 
 def run(golden: GoldenFile) -> Case:
     module, state = load(golden)
-    y = functional_call(module, state, (golden.inputs["x"],), strict=True)
-    return Case({"y": y})
+    call = CALLS.get(golden.meta["class"], _call_layer)
+
+    def forward(*arguments: Tensor | None) -> Tensor:
+        result: Tensor = functional_call(module, state, arguments, strict=True)
+        return result
+
+    return Case(call(golden, module, forward))
+
+
+def _call_layer(golden: GoldenFile, module: nn.Module, forward: Forward) -> dict[str, Tensor]:
+    return {"y": forward(golden.inputs["x"])}
+
+
+def _call_convolution(golden: GoldenFile, module: nn.Module, forward: Forward) -> dict[str, Tensor]:
+    edges = golden.inputs["edge_index"].flip(0)
+    return {"h": forward(golden.inputs["h"], edges, golden.inputs.get("edge_attr"))}
+
+
+CALLS: dict[str, Callable[[GoldenFile, nn.Module, Forward], dict[str, Tensor]]] = {
+    "EGCL": _call_convolution,
+}
 
 
 def load(golden: GoldenFile) -> tuple[nn.Module, dict[str, Tensor]]:
