@@ -3,17 +3,26 @@
 from cliffnet.models._gatr_block import GATrBlock
 from cliffnet.models.axial_gatr import AxialGATr
 from cliffnet.models.baselines import MLP, Transformer
+from cliffnet.models.charged_nbody import ChargedNBodyNet
+from cliffnet.models.convex_hull import ConvexHullNet
 from cliffnet.models.gatr import GATr, GATrConfig
-from cliffnet.nn.config import Compatibility, MLPConfig, SelfAttentionConfig
+from cliffnet.models.invariant_regression import InvariantRegressionNet
+from cliffnet.models.signed_volume import SignedVolumeNet
+from cliffnet.nn.config import BlockConfig, Compatibility, MLPConfig, SelfAttentionConfig
 
 __all__ = [
     "MLP",
     "AxialGATr",
+    "BlockConfig",
+    "ChargedNBodyNet",
     "Compatibility",
+    "ConvexHullNet",
     "GATr",
     "GATrBlock",
     "GATrConfig",
+    "InvariantRegressionNet",
     "MLPConfig",
     "SelfAttentionConfig",
+    "SignedVolumeNet",
     "Transformer",
 ]
