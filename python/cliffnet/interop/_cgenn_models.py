@@ -8,10 +8,10 @@ from torch import nn
 from cliffnet.algebra import Algebra, Partition
 from cliffnet.errors import ConfigError
 from cliffnet.interop import _cgenn_layers as layers
-from cliffnet.interop._arguments import read_arguments
+from cliffnet.interop._arguments import read_arguments, reject_unknown
 from cliffnet.interop._cgenn_layers import Builder, algebra_of, any_layer, quaternion_types
 from cliffnet.interop._state import Built, State, StateReader, prefixed
-from cliffnet.models import ChargedNBodyNet, ConvexHullNet, InvariantRegressionNet, SignedVolumeNet
+from cliffnet.models import ChargedNBodyNet, ConvexHullNet, InvariantRegressionNet, LorentzTaggingNet, SignedVolumeNet
 from cliffnet.nn import BlockConfig
 
 _WIDTH_OF_READOUT = 580
@@ -141,11 +141,83 @@ def _nbody_builder(title: str, dim: int, partition: Callable[[Algebra], Partitio
     return build
 
 
+_LORENTZ_NAMES = {
+    "hidden_features_x": "hidden_mv_channels",
+    "hidden_features_h": "hidden_scalar_channels",
+    "n_layers": "num_layers",
+    "in_features_h": "in_scalar_channels",
+    "n_class": "num_classes",
+    "decoder_features": "readout_channels",
+    "dropout": "dropout_probability",
+    "layer_type": "layer_type",
+    "aggregation": "aggregation",
+    "residual": "residual",
+    "normalization_init": "normalization",
+    "use_invariants_to_update": "scalars_gate",
+}
+_LORENTZ_PARTS = {
+    "phi_x": "edge_multivectors",
+    "phi_h": "edge_scalars",
+    "psi_x": "edge_gates",
+    "theta_x": "node_multivectors",
+    "theta_h": "node_scalars",
+    "chi_x": "node_gates",
+}
+
+
+def _build_lorentz(options: dict[str, Any]) -> Built:
+    algebra = algebra_of(options, "LorentzCGGNN", (1, -1, -1, -1))
+    fixed = {"in_features_x": 1, "use_invariant_network": True}
+    reject_unknown("LorentzCGGNN", options, [*fixed, *_LORENTZ_NAMES])
+    for name, value in fixed.items():
+        if options.get(name, value) != value:
+            raise ConfigError(f"LorentzCGGNN runs with {name}={value} only, got {options[name]!r}")
+    translated = {ours: options[theirs] for theirs, ours in _LORENTZ_NAMES.items() if theirs in options}
+    net = LorentzTaggingNet(**translated, partition=Partition.by_grade(algebra), compatibility="cgenn")
+    return net, lambda reader: _lorentz(reader, net)
+
+
+def _lorentz(reader: StateReader, net: LorentzTaggingNet) -> State:
+    state = _parts(reader, net, {"embedding_x": "embedding", "embedding_h": "scalar_embedding", "graph_dec": "readout"})
+    for index, layer in enumerate(net.layers):
+        theirs, ours = f"CGLs.{index}.", f"layers.{index}."
+        for name, part in _LORENTZ_PARTS.items():
+            module = getattr(layer, part)
+            if module is None:
+                # The reference makes its gates and then does without them.
+                reader.drop_all(f"{theirs}{name}.")
+                continue
+            converted = any_layer(reader, f"{theirs}{name}.", module)
+            if name == "phi_x":
+                converted = _reorder_pairs(converted, net.hidden_mv_channels)
+            state |= prefixed(f"{ours}{part}.", converted)
+    return state
+
+
+def _reorder_pairs(state: State, channels: int) -> State:
+    """Put the channels of pairs in our order: each of two particles and their difference, momenta behind multivectors.
+
+    Theirs are the multivectors of both and their difference, then the momenta: difference, first, second.
+    """
+    order: list[int] = []
+    for start, momentum in ((0, 1), (channels, 2), (2 * channels, 0)):
+        order += [*range(start, start + channels), 3 * channels + momentum]
+    reordered = dict(state)
+    for name in ("0.weight", "0.left.weight", "0.right.weight"):
+        if name in state:
+            reordered[name] = state[name][:, order]
+    for name in ("0.right.weight", "0.normalization.strength"):
+        if name in state:
+            reordered[name] = reordered[name][order]
+    return reordered
+
+
 CGENN: dict[str, Builder] = {
     **layers.CGENN,
     "O3CGMLP": _build_signed_volume,
     "O5CGMLP": _build_regression,
     "ConvexHullCGMLP": _build_hull,
+    "LorentzCGGNN": _build_lorentz,
     "NBodyCGGNN": _nbody_builder("NBodyCGGNN", 3, Partition.by_grade, "cgenn"),
 }
 GLGENN: dict[str, Builder] = {

@@ -7,6 +7,7 @@ from cliffnet.models.charged_nbody import ChargedNBodyNet
 from cliffnet.models.convex_hull import ConvexHullNet
 from cliffnet.models.gatr import GATr, GATrConfig
 from cliffnet.models.invariant_regression import InvariantRegressionNet
+from cliffnet.models.lorentz_tagging import LorentzTaggingNet
 from cliffnet.models.signed_volume import SignedVolumeNet
 from cliffnet.nn.config import BlockConfig, Compatibility, MLPConfig, SelfAttentionConfig
 
@@ -21,6 +22,7 @@ __all__ = [
     "GATrBlock",
     "GATrConfig",
     "InvariantRegressionNet",
+    "LorentzTaggingNet",
     "MLPConfig",
     "SelfAttentionConfig",
     "SignedVolumeNet",

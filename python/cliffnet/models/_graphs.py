@@ -58,3 +58,23 @@ def edges_of_batch(edge_index: Tensor | None, batch: int, nodes: int, device: to
     offsets = torch.arange(batch, device=edge_index.device) * nodes
     shifted = edge_index + offsets[:, None, None]
     return shifted.transpose(0, 1).flatten(1)
+
+
+def complete_graphs(mask: Tensor) -> Tensor:
+    """Return the edges between all different nodes of each graph that a mask keeps.
+
+    Parameters
+    ----------
+    mask : Tensor
+        Shape ``(batch, nodes)``, True for nodes that are there.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(2, edges)``, with node ``n`` of graph ``b`` as ``b * nodes + n``. Those that arrive at one node are
+        together.
+    """
+    nodes = mask.shape[1]
+    others = ~torch.eye(nodes, dtype=torch.bool, device=mask.device)
+    graph, target, source = (mask[:, :, None] & mask[:, None, :] & others).nonzero(as_tuple=True)
+    return torch.stack([graph * nodes + source, graph * nodes + target])

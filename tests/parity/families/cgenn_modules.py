@@ -81,6 +81,14 @@ def _call_nbody(golden: GoldenFile, module: nn.Module, forward: Forward) -> dict
     return outputs
 
 
+def _call_lorentz(golden: GoldenFile, module: nn.Module, forward: Forward) -> dict[str, Tensor]:
+    values = golden.inputs
+    mask, edges = values["atom_mask"].bool(), values["edges"].flip(0)
+    logits = forward(values["Pmu"], values["nodes"], mask, edges)
+    loss = torch.nn.functional.cross_entropy(logits, values["is_signal"].long(), reduction="none")
+    return {"logits": logits, "loss": loss, "loss_mean": loss.mean()}
+
+
 CALLS: dict[str, Callable[[GoldenFile, nn.Module, Forward], dict[str, Tensor]]] = {
     "EGCL": _call_convolution,
     "O3CGMLP": _call_of_points,
@@ -89,6 +97,7 @@ CALLS: dict[str, Callable[[GoldenFile, nn.Module, Forward], dict[str, Tensor]]] 
     "O5CGMLP": _call_regression,
     "O5GLGMLP": _call_regression,
     "OnGLGMLP": _call_regression,
+    "LorentzCGGNN": _call_lorentz,
     "NBodyCGGNN": _call_nbody,
     "NBodyGLGGNN": _call_nbody,
 }
