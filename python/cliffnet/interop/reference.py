@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from cliffnet.errors import ConfigError
+    "egnn": _Source(_egnn.CLASSES),
 from cliffnet.interop import _cgenn_models, _gatr
 from cliffnet.interop._cgenn_layers import is_algebra_buffer
 from cliffnet.interop._state import Built, State, StateReader
@@ -22,6 +23,7 @@ class _Source:
 
 _SOURCES = {
     "gatr": _Source(_gatr.CLASSES),
+    "egnn": _Source(_egnn.CLASSES),
     "cgenn": _Source(_cgenn_models.CGENN, is_algebra_buffer),
     "glgenn": _Source(_cgenn_models.GLGENN, is_algebra_buffer),
 }
@@ -33,14 +35,17 @@ def _build(
     """Return the module of a class of a source, and its state made of the reference's."""
     if source not in _SOURCES:
         raise ConfigError(f"source is {source!r}; supported are {', '.join(_SOURCES)}")
-    classes, bare = _SOURCES[source].classes, class_name.rsplit(".", 1)[-1]
-    if bare not in classes:
+    classes = _SOURCES[source].classes
+    # where two modules have a class of one name, it is listed with its module
+    parts = class_name.split(".")
+    known = [name for start in range(len(parts)) if (name := ".".join(parts[start:])) in classes]
+    if not known:
         raise ConfigError(f"{source} has no supported class {class_name!r}; supported are {', '.join(classes)}")
-    module, convert = classes[bare](dict(config))
+    module, convert = classes[known[0]](dict(config))
     ignores = _SOURCES[source].ignores
     reader = StateReader({name: value for name, value in state_dict.items() if not ignores(name)})
     converted = convert(reader)
-    reader.finish(f"{source} {bare}")
+    reader.finish(f"{source} {known[0]}")
     return module, converted
 
 
@@ -49,11 +54,12 @@ def load_reference(source: str, class_name: str, config: Mapping[str, Any], stat
 
     Parameters
     ----------
-    source : {"gatr", "cgenn", "glgenn"}
-        The implementation: GATr 1.4, the Clifford group equivariant networks of Ruhe et al., or GLGENN of Filimoshina
-        and Shirokov.
+    source : {"gatr", "cgenn", "glgenn", "egnn"}
+        The implementation: GATr 1.4, the Clifford group equivariant networks of Ruhe et al., GLGENN of Filimoshina and
+        Shirokov, or vgsatorras/egnn.
     class_name : str
-        Class name there, bare (``"GATr"``) or dotted (``"gatr.nets.GATr"``).
+        Class name there, bare (``"GATr"``) or dotted (``"gatr.nets.GATr"``). EGNN has two classes ``E_GCL``: the bare
+        name is that of ``egnn_clean``, ``"gcl.E_GCL"`` the other.
     config : mapping
         Constructor arguments by the names they have there. Classes that take an algebra get it as ``metric``, the
         squares of the generators; those with an algebra of their own may be given another one so.
@@ -76,6 +82,9 @@ def load_reference(source: str, class_name: str, config: Mapping[str, Any], stat
     -----
     GATr 1.4 rounds the normalising factors of its linear basis to float32. They are taken as exact here, which
     matters to float64 models only, by about 1e-8.
+
+    Graphs follow PyTorch Geometric's convention here: ``edge_index[0]`` sends and ``edge_index[1]`` receives. In CGENN,
+    GLGENN and EGNN the first row receives: give ``edge_index.flip(0)``.
     """
     module, converted = _build(source, class_name, config, state_dict)
     floating = [value.dtype for value in converted.values() if value.is_floating_point()]

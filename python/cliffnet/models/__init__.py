@@ -5,6 +5,7 @@ from cliffnet.models.axial_gatr import AxialGATr
 from cliffnet.models.baselines import MLP, Transformer
 from cliffnet.models.charged_nbody import ChargedNBodyNet
 from cliffnet.models.convex_hull import ConvexHullNet
+from cliffnet.models.egnn import EGNN, EGNNLayer, VelocityEGNN
 from cliffnet.models.gatr import GATr, GATrConfig
 from cliffnet.models.invariant_regression import InvariantRegressionNet
 from cliffnet.models.lorentz_tagging import LorentzTaggingNet
@@ -12,12 +13,14 @@ from cliffnet.models.signed_volume import SignedVolumeNet
 from cliffnet.nn.config import BlockConfig, Compatibility, MLPConfig, SelfAttentionConfig
 
 __all__ = [
+    "EGNN",
     "MLP",
     "AxialGATr",
     "BlockConfig",
     "ChargedNBodyNet",
     "Compatibility",
     "ConvexHullNet",
+    "EGNNLayer",
     "GATr",
     "GATrBlock",
     "GATrConfig",
@@ -27,4 +30,5 @@ __all__ = [
     "SelfAttentionConfig",
     "SignedVolumeNet",
     "Transformer",
+    "VelocityEGNN",
 ]

@@ -129,10 +129,11 @@ def simulate_charged(
     first, _ = torch.triu_indices(charges.shape[1], charges.shape[1], offset=1)
     chunk = max(1, _PAIRS_IN_CACHE // max(1, len(first)))
     parts = []
-    for state in zip(*(tensor.split(chunk) for tensor in (charges, positions, velocities)), strict=True):
-        parts.append(_simulate_chunk(*state, frames))
+    pieces = (tensor.split(chunk) for tensor in (charges, positions, velocities))
+    for charge, position, velocity in zip(*pieces, strict=True):
+        parts.append(_simulate_chunk(charge, position, velocity, frames))
         if progress is not None:
-            progress(len(state[0]))
+            progress(len(charge))
     return ChargedFrames(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
