@@ -7,8 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from cliffnet.errors import ConfigError
-    "egnn": _Source(_egnn.CLASSES),
-from cliffnet.interop import _cgenn_models, _gatr
+from cliffnet.interop import _cgenn_models, _egnn, _gatr
 from cliffnet.interop._cgenn_layers import is_algebra_buffer
 from cliffnet.interop._state import Built, State, StateReader
 
