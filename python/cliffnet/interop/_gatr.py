@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError
+from cliffnet.interop._options import reject_unknown, require
 from cliffnet.interop._state import StateReader
 from cliffnet.models import AxialGATr, GATr, GATrBlock
 from cliffnet.nn import (
@@ -25,7 +26,6 @@ from cliffnet.nn import (
     SelfAttention,
     SelfAttentionConfig,
 )
-from cliffnet.nn.config import near_matches
 
 State = dict[str, Tensor]
 Converter = Callable[[StateReader], State]
@@ -51,23 +51,9 @@ _ATTENTION_CHANNELS = ("in_mv_channels", "out_mv_channels", "in_s_channels", "ou
 _ATTENTION_IGNORED = ("checkpoint", "hidden_mv_channels", "hidden_s_channels")
 
 
-def _reject_unknown(title: str, options: dict[str, Any], known: list[str]) -> None:
-    for name in options:
-        if name not in known:
-            raise ConfigError(
-                f"{title} has no argument {name!r}{near_matches(name, known)} (known: {', '.join(known)})"
-            )
-
-
-def _require(title: str, options: dict[str, Any], *names: str) -> None:
-    missing = [name for name in names if options.get(name) is None]
-    if missing:
-        raise ConfigError(f"{title} needs {', '.join(missing)} in its config")
-
-
 def _attention_config(options: dict[str, Any] | None) -> SelfAttentionConfig:
     options = dict(options or {})
-    _reject_unknown("SelfAttentionConfig", options, [*_ATTENTION_NAMES, *_ATTENTION_CHANNELS, *_ATTENTION_IGNORED])
+    reject_unknown("SelfAttentionConfig", options, [*_ATTENTION_NAMES, *_ATTENTION_CHANNELS, *_ATTENTION_IGNORED])
     return SelfAttentionConfig.cast(
         {ours: options[theirs] for theirs, ours in _ATTENTION_NAMES.items() if theirs in options}
     )
@@ -86,7 +72,7 @@ def _check_hidden(options: dict[str, Any], config: SelfAttentionConfig) -> None:
 
 def _mlp_config(options: dict[str, Any] | None) -> MLPConfig:
     options = dict(options or {})
-    _reject_unknown("MLPConfig", options, ["mv_channels", "s_channels", "activation", "dropout_prob"])
+    reject_unknown("MLPConfig", options, ["mv_channels", "s_channels", "activation", "dropout_prob"])
     return MLPConfig.cast(
         {"activation": options.get("activation", "gelu"), "dropout_probability": options.get("dropout_prob")}
     )
@@ -237,8 +223,8 @@ def _network(reader: StateReader, prefix: str, layer: GATr | AxialGATr) -> State
 
 def _build_linear(options: dict[str, Any]) -> Built:
     known = ["in_mv_channels", "out_mv_channels", "in_s_channels", "out_s_channels", "bias", "initialization"]
-    _reject_unknown("EquiLinear", options, known)
-    _require("EquiLinear", options, "in_mv_channels", "out_mv_channels")
+    reject_unknown("EquiLinear", options, known)
+    require("EquiLinear", options, "in_mv_channels", "out_mv_channels")
     layer = EquivariantLinear(
         options["in_mv_channels"],
         options["out_mv_channels"],
@@ -254,8 +240,8 @@ def _build_linear(options: dict[str, Any]) -> Built:
 
 def _build_bilinear(options: dict[str, Any]) -> Built:
     known = ["in_mv_channels", "out_mv_channels", "hidden_mv_channels", "in_s_channels", "out_s_channels"]
-    _reject_unknown("GeometricBilinear", options, known)
-    _require("GeometricBilinear", options, "in_mv_channels", "out_mv_channels")
+    reject_unknown("GeometricBilinear", options, known)
+    require("GeometricBilinear", options, "in_mv_channels", "out_mv_channels")
     layer = GeometricBilinear(
         options["in_mv_channels"],
         options["out_mv_channels"],
@@ -270,7 +256,7 @@ def _build_bilinear(options: dict[str, Any]) -> Built:
 
 def _build_mlp(options: dict[str, Any]) -> Built:
     config = _mlp_config(options)
-    _require("GeoMLP", options, "mv_channels")
+    require("GeoMLP", options, "mv_channels")
     layer = GeometricMLP(
         options["mv_channels"],
         options.get("s_channels"),
@@ -284,7 +270,7 @@ def _build_mlp(options: dict[str, Any]) -> Built:
 
 def _build_self_attention(options: dict[str, Any]) -> Built:
     config = _attention_config(options)
-    _require("SelfAttention", options, "in_mv_channels", "out_mv_channels")
+    require("SelfAttention", options, "in_mv_channels", "out_mv_channels")
     _check_hidden(options, config)
     layer = SelfAttention(
         options["in_mv_channels"],
@@ -301,7 +287,7 @@ def _build_self_attention(options: dict[str, Any]) -> Built:
 def _build_cross_attention(options: dict[str, Any]) -> Built:
     queries = {name: options.pop(name, None) for name in ("in_q_mv_channels", "in_q_s_channels")}
     config = _attention_config(options)
-    _require("CrossAttention", {**options, **queries}, "in_mv_channels", "out_mv_channels", "in_q_mv_channels")
+    require("CrossAttention", {**options, **queries}, "in_mv_channels", "out_mv_channels", "in_q_mv_channels")
     _check_hidden(options, config)
     if not config.multi_query:
         raise ConfigError("GATr's CrossAttention exists with multi_query=True only")
@@ -321,8 +307,8 @@ def _build_cross_attention(options: dict[str, Any]) -> Built:
 
 def _build_block(options: dict[str, Any]) -> Built:
     known = ["mv_channels", "s_channels", "attention", "mlp", "dropout_prob", "checkpoint"]
-    _reject_unknown("GATrBlock", options, known)
-    _require("GATrBlock", options, "mv_channels")
+    reject_unknown("GATrBlock", options, known)
+    require("GATrBlock", options, "mv_channels")
     layer = GATrBlock(
         options["mv_channels"],
         options.get("s_channels"),
@@ -351,9 +337,9 @@ def _network_options(title: str, options: dict[str, Any], names: dict[str, str])
     """Translate the arguments of a network, of which ``names`` are its own."""
     translation = {**_NETWORK_CHANNELS, "num_blocks": "num_blocks", **names}
     # join_reference belongs to the call; recorded configs carry it along.
-    _reject_unknown(title, options, [*translation, "attention", "mlp", "checkpoint_blocks", "join_reference"])
+    reject_unknown(title, options, [*translation, "attention", "mlp", "checkpoint_blocks", "join_reference"])
     attention, mlp = _attention_config(options.get("attention")), _mlp_config(options.get("mlp"))
-    _require(title, options, "in_mv_channels", "out_mv_channels", "hidden_mv_channels")
+    require(title, options, "in_mv_channels", "out_mv_channels", "hidden_mv_channels")
     translated = {ours: options[theirs] for theirs, ours in translation.items() if theirs in options}
     if options.get("checkpoint_blocks"):
         translated["checkpoint"] = ("block",)

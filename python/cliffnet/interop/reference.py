@@ -6,20 +6,24 @@ from typing import Any
 from torch import Tensor, nn
 
 from cliffnet.errors import ConfigError
-from cliffnet.interop import _gatr
+from cliffnet.interop import _egnn, _gatr
 from cliffnet.interop._state import StateReader
 
-_SOURCES = {"gatr": _gatr}
+_SOURCES = {"gatr": _gatr, "egnn": _egnn}
 
 
 def _builder(source: str, class_name: str) -> tuple[Any, str]:
-    """Return the module of a source and the bare class name, after checking both."""
+    """Return the builder of a class and the name it goes by, after checking both."""
     if source not in _SOURCES:
         raise ConfigError(f"source is {source!r}; supported are {', '.join(_SOURCES)}")
-    module, bare = _SOURCES[source], class_name.rsplit(".", 1)[-1]
-    if bare not in module.CLASSES:
-        raise ConfigError(f"{source} has no supported class {class_name!r}; supported are {', '.join(module.CLASSES)}")
-    return module.CLASSES[bare], bare
+    classes = _SOURCES[source].CLASSES
+    # where two modules have a class of one name, it is listed with its module
+    parts = class_name.split(".")
+    for start in range(len(parts)):
+        name = ".".join(parts[start:])
+        if name in classes:
+            return classes[name], name
+    raise ConfigError(f"{source} has no supported class {class_name!r}; supported are {', '.join(classes)}")
 
 
 def load_reference(source: str, class_name: str, config: Mapping[str, Any], state_dict: Mapping[str, Any]) -> nn.Module:
@@ -27,10 +31,11 @@ def load_reference(source: str, class_name: str, config: Mapping[str, Any], stat
 
     Parameters
     ----------
-    source : {"gatr"}
-        The implementation; ``"gatr"`` is GATr 1.4.
+    source : {"gatr", "egnn"}
+        The implementation; ``"gatr"`` is GATr 1.4, ``"egnn"`` is vgsatorras/egnn.
     class_name : str
-        Class name there, bare (``"GATr"``) or dotted (``"gatr.nets.GATr"``).
+        Class name there, bare (``"GATr"``) or dotted (``"gatr.nets.GATr"``). EGNN has two classes ``E_GCL``: the bare
+        name is that of ``egnn_clean``, ``"gcl.E_GCL"`` the other.
     config : mapping
         Constructor arguments by the names they have there.
     state_dict : mapping of str to Tensor or array
@@ -52,6 +57,9 @@ def load_reference(source: str, class_name: str, config: Mapping[str, Any], stat
     -----
     GATr 1.4 rounds the normalising factors of its linear basis to float32. They are taken as exact here, which
     matters to float64 models only, by about 1e-8.
+
+    Graphs follow PyTorch Geometric's convention here, where ``edge_index[0]`` sends and ``edge_index[1]`` receives. In
+    EGNN the first row receives: give ``edge_index.flip(0)``.
     """
     builder, bare = _builder(source, class_name)
     module, convert = builder(dict(config))

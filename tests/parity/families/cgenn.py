@@ -1,4 +1,4 @@
-"""CGENN, GLGENN and EGNN: each class of the references belongs to one module, which rebuilds its cases."""
+"""CGENN and GLGENN: each class of the references belongs to one module, which rebuilds its cases."""
 
 import importlib
 
@@ -7,6 +7,9 @@ from families.golden import Case, GoldenFile, UnsupportedError
 _DATA = "families.cgenn_data"
 _ALGEBRA = "families.cgenn_algebra"
 _MODULES = "families.cgenn_modules"
+
+# Of outputs and gradients in double precision.
+BARS = (1e-12, 1e-10)
 
 # Class in a file's meta -> module with ``run(golden) -> Case``.
 CLASSES = {
@@ -36,10 +39,6 @@ CLASSES = {
     "QTLinear": _MODULES,
     "QTNormalization": _MODULES,
     "SteerableGeometricProductLayer": _MODULES,
-    "egnn_clean.EGNN": "families.egnn",
-    "egnn_clean.E_GCL": "families.egnn",
-    "gcl.E_GCL": "families.egnn",
-    "gcl.E_GCL_vel": "families.egnn",
 }
 
 
@@ -48,4 +47,5 @@ def run(golden: GoldenFile) -> Case:
     if module is None:
         raise UnsupportedError(f"class {golden.meta['class']!r}")
     case: Case = importlib.import_module(module).run(golden)
+    case.bars = BARS
     return case
