@@ -179,6 +179,67 @@ class Compatibility(Config):
 
 
 @dataclass(frozen=True)
+class BlockConfig(Config):
+    """What the layers of networks over a partition are made of; ``BlockConfig.cast("glgenn")`` is GLGENN's choice.
+
+    The defaults are those of CGENN, also to be had as ``BlockConfig.cast("cgenn")``.
+
+    Parameters
+    ----------
+    bias : bool
+        Whether linear maps add a bias to the scalars.
+    first_order : bool
+        Whether products add a linear term.
+    normalization : float or None
+        Initial value of the normalisation inside the products; None for none.
+    gates : {"class", "grade"}
+        Whether gates see and scale the classes of the partition, or each grade by itself whatever the partition.
+    output_norm : {"layer", "class"}
+        The norm at the end of a block: over all channels, or for each channel and class.
+    shared_embedding : bool
+        Whether the first linear map of a network has one weight for all classes.
+    """
+
+    bias: bool = True
+    first_order: bool = True
+    normalization: float | None = 0.0
+    gates: str = "class"
+    output_norm: str = "layer"
+    shared_embedding: bool = True
+
+    PRESETS: ClassVar[tuple[str, ...]] = ("cgenn", "glgenn")
+
+    def __post_init__(self) -> None:
+        for name in ("bias", "first_order", "shared_embedding"):
+            _boolean(name, getattr(self, name))
+        number = isinstance(self.normalization, (int, float)) and not isinstance(self.normalization, bool)
+        _require(
+            number or self.normalization is None,
+            f"normalization is {self.normalization!r}; give a number, or None for no normalisation",
+        )
+        check_choice("gates", self.gates, ("class", "grade"))
+        check_choice("output_norm", self.output_norm, ("layer", "class"))
+
+    @classmethod
+    def cast(cls, value: Any = None) -> Self:
+        """Return ``value`` as options; besides a dict it may be the name of a preset."""
+        if not isinstance(value, str):
+            return super().cast(value)
+        check_choice("blocks", value, cls.PRESETS)
+        if value == "cgenn":
+            return cls()
+        return cls(bias=False, first_order=False, gates="grade", output_norm="class", shared_embedding=False)
+
+    def embedding_partition(self, partition: Partition) -> Partition:
+        """Return the classes of the first linear map."""
+        return Partition.whole(partition.algebra) if self.shared_embedding else partition
+
+    def gate_partition(self, partition: Partition) -> Partition:
+        """Return the classes that the gates tell apart."""
+        return partition if self.gates == "class" else Partition.by_grade(partition.algebra)
+
+
+@dataclass(frozen=True)
 class SelfAttentionConfig(Config):
     """Options of self- and cross-attention.
 
