@@ -32,6 +32,10 @@ class StateReader:
         for name in names:
             self.unread.pop(name, None)
 
+    def drop_all(self, prefix: str) -> None:
+        """Take note that no entry with this prefix has a part in what the module computes."""
+        self.drop(*(name for name in self.state if name.startswith(prefix)))
+
     def take(self, name: str, *shape: int, floating: bool = True) -> Tensor:
         """Return the entry ``name``; zeros of the expected shape stand in for one that does not fit."""
         value = self.state.get(name)

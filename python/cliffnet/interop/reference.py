@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from cliffnet.errors import ConfigError
-from cliffnet.interop import _cgenn_layers, _egnn, _gatr
+from cliffnet.interop import _cgenn_models, _egnn, _gatr
+from cliffnet.interop._cgenn_layers import is_algebra_buffer
 from cliffnet.interop._state import Built, State, StateReader
 
 
@@ -22,8 +23,8 @@ class _Source:
 _SOURCES = {
     "gatr": _Source(_gatr.CLASSES),
     "egnn": _Source(_egnn.CLASSES),
-    "cgenn": _Source(_cgenn_layers.CGENN, _cgenn_layers.is_algebra_buffer),
-    "glgenn": _Source(_cgenn_layers.GLGENN, _cgenn_layers.is_algebra_buffer),
+    "cgenn": _Source(_cgenn_models.CGENN, is_algebra_buffer),
+    "glgenn": _Source(_cgenn_models.GLGENN, is_algebra_buffer),
 }
 
 

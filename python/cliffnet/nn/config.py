@@ -137,7 +137,8 @@ class Config:
 class Compatibility(Config):
     """Faults of a reference implementation that a checkpoint trained with it needs.
 
-    Every switch is off by default. ``Compatibility.cast("gatr-1.4.3")`` turns on what GATr 1.4.3 does.
+    Every switch is off by default. ``Compatibility.cast("gatr-1.4.3")`` turns on what GATr 1.4.3 does, and
+    ``"cgenn"`` and ``"glgenn"`` what those do.
 
     Parameters
     ----------
@@ -155,6 +156,14 @@ class Compatibility(Config):
         A layer that has scalar inputs may be called without them. Without the switch that is an error.
     single_precision_frequencies : bool
         The frequencies of the rotary positional encoding are rounded to float32 also in float64 models.
+    norm_of_coefficients : bool
+        Read-outs take the Euclidean norm of the coefficients in every metric, though it is invariant in Euclidean
+        metrics only. Without the switch they take the norm of the metric.
+    padding_counts : bool
+        Padding takes part in means over particles and in the statistics of batches.
+    invariants_of_old_features : bool
+        A layer updates the scalars of particles with the invariants of the multivectors that come in. Without the
+        switch it uses those of the updated multivectors.
     """
 
     values_see_additional_features: bool = False
@@ -162,8 +171,22 @@ class Compatibility(Config):
     mean_keeps_outer_axes: bool = False
     missing_scalars_are_dropped: bool = False
     single_precision_frequencies: bool = False
+    norm_of_coefficients: bool = False
+    padding_counts: bool = False
+    invariants_of_old_features: bool = False
 
-    PRESETS: ClassVar[tuple[str, ...]] = ("none", "gatr-1.4.3")
+    PRESETS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "none": (),
+        "gatr-1.4.3": (
+            "values_see_additional_features",
+            "mixed_gelu",
+            "mean_keeps_outer_axes",
+            "missing_scalars_are_dropped",
+            "single_precision_frequencies",
+        ),
+        "cgenn": ("norm_of_coefficients", "padding_counts", "invariants_of_old_features"),
+        "glgenn": ("norm_of_coefficients",),
+    }
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -173,8 +196,8 @@ class Compatibility(Config):
     def cast(cls, value: Any = None) -> Self:
         """Return ``value`` as switches; besides a dict it may be the name of a preset."""
         if isinstance(value, str):
-            check_choice("compatibility", value, cls.PRESETS)
-            return cls() if value == "none" else cls(**{field.name: True for field in dataclasses.fields(cls)})
+            check_choice("compatibility", value, tuple(cls.PRESETS))
+            return cls(**dict.fromkeys(cls.PRESETS[value], True))
         return super().cast(value)
 
 
