@@ -55,8 +55,7 @@ def move(data: TensorSet, device: torch.device, dtype: torch.dtype) -> dict[str,
 
 def load_set(task: Task, set_name: str, config: RunConfig, reporter: Reporter) -> TensorSet:
     """Return one set of a run on the CPU, with a bar while it is generated."""
-    total = task.num_samples(set_name, config.data)
-    with reporter.bar(f"data set {set_name}", total, unit="samples") as bar:
+    with reporter.bar(f"data set {set_name}", config.data.num_samples(set_name), unit="samples") as bar:
         return task.load(set_name, config.data, lambda count: bar.advance(count))
 
 
@@ -150,7 +149,7 @@ def evaluate_run(
     place = choose_device(device or config.device)
     weights, step = load_best(folder)
     with torch.random.fork_rng([]):  # initial weights are drawn, and replaced at once
-        model = task.build(config.model, config.model_options)
+        model = task.build(config.model, config.model_options, config.data)
     load_weights(model, weights, folder)
     model.to(place, config.torch_dtype)
 

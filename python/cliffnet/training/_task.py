@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from cliffnet.errors import TaskError
-from cliffnet.training._config import DataOptions, ModelOptions
+from cliffnet.training._config import DataOptions, ModelOptions, TrainOptions
 
 TensorSet = Mapping[str, Tensor]
 """A data set: named tensors that share their first axis, the samples."""
@@ -24,6 +24,10 @@ class Task(Protocol):
         As shown on the command line.
     models : mapping of str to ModelOptions
         Models by name, with the published sizes as defaults; None marks an option that the model does not have.
+    recipes : mapping of str to TrainOptions
+        How each model was trained where it was published.
+    data : DataOptions
+        The published data; None marks an option that the task does not have.
     eval_sets : mapping of str to str
         Sets on which a finished run is judged, with their labels.
     metric_names : tuple of str
@@ -33,19 +37,17 @@ class Task(Protocol):
     name: str
     summary: str
     models: Mapping[str, ModelOptions]
+    recipes: Mapping[str, TrainOptions]
+    data: DataOptions
     eval_sets: Mapping[str, str]
     metric_names: tuple[str, ...]
-
-    def num_samples(self, set_name: str, options: DataOptions) -> int:
-        """Return how many samples a set has."""
-        ...
 
     def load(self, set_name: str, options: DataOptions, progress: Callable[[int], None] | None = None) -> TensorSet:
         """Return the set ``"train"``, ``"val"`` or one of ``eval_sets``, on the CPU."""
         ...
 
-    def build(self, model: str, options: ModelOptions) -> nn.Module:
-        """Return a fresh model; ``options`` are complete."""
+    def build(self, model: str, options: ModelOptions, data: DataOptions) -> nn.Module:
+        """Return a fresh model for some data; both options are complete."""
         ...
 
     def accepts(self, model: nn.Module, data: TensorSet) -> bool:
