@@ -8,16 +8,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from cliffnet.errors import ConfigError
-from cliffnet.interop._options import reject_unknown, require
-from cliffnet.interop._state import StateReader
+from cliffnet.interop._arguments import reject_unknown, require
+from cliffnet.interop._state import Built, State, StateReader
 from cliffnet.models import EGNN, EGNNLayer, VelocityEGNN
-
-State = dict[str, Tensor]
-Converter = Callable[[StateReader], State]
-Built = tuple[nn.Module, Converter]
 
 # In the n-body runs the components of displacements are bounded.
 _CLAMP = 100.0

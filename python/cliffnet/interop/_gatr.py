@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError
-from cliffnet.interop._options import reject_unknown, require
-from cliffnet.interop._state import StateReader
+from cliffnet.interop._arguments import reject_unknown, require
+from cliffnet.interop._state import Built, State, StateReader, prefixed
 from cliffnet.models import AxialGATr, GATr, GATrBlock
 from cliffnet.nn import (
     Compatibility,
@@ -26,10 +26,6 @@ from cliffnet.nn import (
     SelfAttention,
     SelfAttentionConfig,
 )
-
-State = dict[str, Tensor]
-Converter = Callable[[StateReader], State]
-Built = tuple[nn.Module, Converter]
 
 ALGEBRA = Algebra(3, 0, 1)
 COMPATIBILITY = Compatibility.cast("gatr-1.4.3")
@@ -115,10 +111,6 @@ def _linear_sized(
     return state
 
 
-def _prefixed(prefix: str, state: State) -> State:
-    return {f"{prefix}{name}": value for name, value in state.items()}
-
-
 def _heads_first(state: State, parts: int, heads: int) -> State:
     """Reorder output rows from (part, hidden, head) to (part, head, hidden)."""
 
@@ -154,7 +146,7 @@ def _self_attention(reader: StateReader, prefix: str, layer: SelfAttention) -> S
     inner = f"{prefix}qkv_module."
     if not layer.config.multi_query:
         fused = _linear(reader, f"{inner}in_linear.", layer.qkv_linear)
-        state = _prefixed("qkv_linear.", _heads_first(fused, 3, layer.heads))
+        state = prefixed("qkv_linear.", _heads_first(fused, 3, layer.heads))
     else:
         q_source = layer.qkv_linear if layer.fused else layer.qk_linear
         v_source = layer.qkv_linear if layer.fused else layer.v_linear
@@ -162,9 +154,9 @@ def _self_attention(reader: StateReader, prefix: str, layer: SelfAttention) -> S
         k = _projection(reader, f"{inner}k_linear.", layer, q_source, 1)
         v = _projection(reader, f"{inner}v_linear.", layer, v_source, 1)
         if layer.fused:
-            state = _prefixed("qkv_linear.", _stack_rows([q, k, v]))
+            state = prefixed("qkv_linear.", _stack_rows([q, k, v]))
         else:
-            state = _prefixed("qk_linear.", _stack_rows([q, k])) | _prefixed("v_linear.", v)
+            state = prefixed("qk_linear.", _stack_rows([q, k])) | prefixed("v_linear.", v)
     if layer.positional_encoding is not None:
         frequencies = reader.take(f"{prefix}pos_encoding.inv_freq", layer.positional_encoding.channels // 2)
         layer.positional_encoding.frequencies = tuple(frequencies.detach().tolist())
@@ -173,7 +165,7 @@ def _self_attention(reader: StateReader, prefix: str, layer: SelfAttention) -> S
 
 def _attention_rest(reader: StateReader, prefix: str, layer: SelfAttention | CrossAttention) -> State:
     weights = reader.take(f"{prefix}attention.log_weights", layer.heads, 1, layer.hidden_mv_channels)
-    state = _prefixed("out_linear.", _linear(reader, f"{prefix}out_linear.", layer.out_linear))
+    state = prefixed("out_linear.", _linear(reader, f"{prefix}out_linear.", layer.out_linear))
     return {**state, "distance_log_weights": weights.squeeze(1)}
 
 
@@ -181,7 +173,7 @@ def _cross_attention(reader: StateReader, prefix: str, layer: CrossAttention) ->
     q = _projection(reader, f"{prefix}q_linear.", layer, layer.q_linear, layer.heads)
     k = _projection(reader, f"{prefix}k_linear.", layer, layer.kv_linear, 1)
     v = _projection(reader, f"{prefix}v_linear.", layer, layer.kv_linear, 1)
-    state = _prefixed("q_linear.", q) | _prefixed("kv_linear.", _stack_rows([k, v]))
+    state = prefixed("q_linear.", q) | prefixed("kv_linear.", _stack_rows([k, v]))
     return state | _attention_rest(reader, prefix, layer)
 
 
@@ -189,33 +181,33 @@ def _bilinear(reader: StateReader, prefix: str, layer: GeometricBilinear) -> Sta
     names = ("linear_left", "linear_right", "linear_join_left", "linear_join_right")
     factors = [_linear(reader, f"{prefix}{name}.", layer.factor_linear, layer.half_width) for name in names]
     out = _linear(reader, f"{prefix}linear_out.", layer.out_linear)
-    return _prefixed("factor_linear.", _stack_rows(factors)) | _prefixed("out_linear.", out)
+    return prefixed("factor_linear.", _stack_rows(factors)) | prefixed("out_linear.", out)
 
 
 def _mlp(reader: StateReader, prefix: str, layer: GeometricMLP) -> State:
-    state = _prefixed("bilinear.", _bilinear(reader, f"{prefix}layers.0.", layer.bilinear))
+    state = prefixed("bilinear.", _bilinear(reader, f"{prefix}layers.0.", layer.bilinear))
     # Gates and dropouts count as layers there.
     stride = 2 if layer.dropout is None else 3
     for index, linear in enumerate(layer.linears):
         if not isinstance(linear, EquivariantLinear):
             raise AssertionError("an MLP holds linear layers only")
         theirs = (2 if layer.dropout is None else 3) + stride * index
-        state |= _prefixed(f"linears.{index}.", _linear(reader, f"{prefix}layers.{theirs}.", linear))
+        state |= prefixed(f"linears.{index}.", _linear(reader, f"{prefix}layers.{theirs}.", linear))
     return state
 
 
 def _block(reader: StateReader, prefix: str, layer: GATrBlock) -> State:
     attention = _self_attention(reader, f"{prefix}attention.", layer.attention)
-    return _prefixed("attention.", attention) | _prefixed("mlp.", _mlp(reader, f"{prefix}mlp.", layer.mlp))
+    return prefixed("attention.", attention) | prefixed("mlp.", _mlp(reader, f"{prefix}mlp.", layer.mlp))
 
 
 def _network(reader: StateReader, prefix: str, layer: GATr | AxialGATr) -> State:
-    state = _prefixed("linear_in.", _linear(reader, f"{prefix}linear_in.", layer.linear_in))
+    state = prefixed("linear_in.", _linear(reader, f"{prefix}linear_in.", layer.linear_in))
     for index, block in enumerate(layer.blocks):
         if not isinstance(block, GATrBlock):
             raise AssertionError("a network holds blocks only")
-        state |= _prefixed(f"blocks.{index}.", _block(reader, f"{prefix}blocks.{index}.", block))
-    return state | _prefixed("linear_out.", _linear(reader, f"{prefix}linear_out.", layer.linear_out))
+        state |= prefixed(f"blocks.{index}.", _block(reader, f"{prefix}blocks.{index}.", block))
+    return state | prefixed("linear_out.", _linear(reader, f"{prefix}linear_out.", layer.linear_out))
 
 
 # Building modules

@@ -17,6 +17,7 @@ mod attention;
 mod attention_token;
 mod binary;
 mod channel_norm;
+mod class_gate;
 mod class_table;
 mod dtype;
 mod execute;
@@ -70,6 +71,7 @@ pub use attention::{
     write_numbers,
 };
 pub use channel_norm::{ChannelNorm, Scaling};
+pub use class_gate::{ClassGate, ClassGateCall, Response, execute_class_gate, execute_class_gate_backward};
 pub use class_table::ClassTable;
 pub use dtype::DType;
 pub use execute::{Operand, execute, tile_lanes};
