@@ -43,11 +43,6 @@ class _ProductLayer(nn.Module):
             if layer is not None:
                 layer.reset_parameters()
 
-    def right_factor(self, x: Tensor) -> Tensor:
-        """Return the normalised linear image of ``x``, the right factor of the product."""
-        right: Tensor = self.right(x)
-        return right if self.normalization is None else self.normalization(right)
-
     def product(self, x: Tensor, right: Tensor, weight: Tensor) -> Tensor:
         """Multiply; the subclasses say how channels are paired."""
         raise NotImplementedError
@@ -60,13 +55,23 @@ class _ProductLayer(nn.Module):
         ShapeError, DTypeError, DeviceError
             If ``x`` does not hold that many channels of multivectors of the partition's algebra.
         """
-        right = self.right_factor(x)
         left = self.left
         if left is None:
-            return self.product(x, right, self.weight)
+            return self._join(x, self.right(x), None)
         # The common factor goes into the weights, which are smaller than the activations.
         bias = None if left.bias is None else _HALVED * left.bias
-        first = F.equivariant_linear(x, _HALVED * left.weight, left.maps, bias)
+        return self._join(x, self.right(x), F.equivariant_linear(x, _HALVED * left.weight, left.maps, bias))
+
+    def forward_of_images(self, x: Tensor, right: Tensor, left: Tensor | None) -> Tensor:
+        """Do what follows the linear maps, for callers that work out ``right(x)`` and ``left(x)`` in their own way."""
+        return self._join(x, right, None if left is None else _HALVED * left)
+
+    def _join(self, x: Tensor, right: Tensor, first: Tensor | None) -> Tensor:
+        """Add the product of ``x`` and its normalised image to the first-order term, which is scaled already."""
+        if self.normalization is not None:
+            right = self.normalization(right)
+        if first is None:
+            return self.product(x, right, self.weight)
         return first + self.product(x, right, _HALVED * self.weight)
 
     def extra_repr(self) -> str:

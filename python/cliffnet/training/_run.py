@@ -22,7 +22,7 @@ def start_run(config: RunConfig, folder: Path, overwrite: bool = False, reporter
     Parameters
     ----------
     config : RunConfig
-        The run; model options left None take the defaults of the model.
+        The run; model options left None take the defaults of the model, data options those of the task.
     folder : Path
         Run folder to make. It appears once the data is there and the model is built.
     overwrite : bool
@@ -48,7 +48,8 @@ def start_run(config: RunConfig, folder: Path, overwrite: bool = False, reporter
     check_model(task, config.model)
     options = config.model_options.resolve(config.model, task.models[config.model])
     device = str(choose_device(config.device))
-    config = dataclasses.replace(config, model_options=options, device=device)
+    data = config.data.resolve(task.name, task.data)
+    config = dataclasses.replace(config, model_options=options, data=data, device=device)
     _check_free(folder, overwrite)
     trainer = Trainer(config, folder, reporter)
     trainer.load_data()
