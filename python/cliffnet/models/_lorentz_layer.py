@@ -192,8 +192,10 @@ class LorentzGraphLayer(nn.Module):
     def _scalar_messages(self, messages: Tensor, h: Tensor | None, sources: Tensor, targets: Tensor) -> Tensor | None:
         if self.edge_scalars is None or h is None:
             return None
-        seen, weight = invariants(messages, self.partition), self.edge_scalars.get_parameter("0.weight")
-        of_messages, own, other, difference = weight.split([seen.shape[-1], *[h.shape[-1]] * 3], dim=1)
+        seen, linear = invariants(messages, self.partition), self.edge_scalars[0]
+        if not isinstance(linear, nn.Linear):
+            raise AssertionError("scalar messages begin with a linear map")
+        of_messages, own, other, difference = linear.weight.split([seen.shape[-1], *[h.shape[-1]] * 3], dim=1)
         # As for multivectors, the map of pairs is worked out on the nodes.
         received, sent = h @ (own + difference).mT, h @ (other - difference).mT
         scalars: Tensor = seen @ of_messages.mT + received.index_select(0, targets) + sent.index_select(0, sources)
