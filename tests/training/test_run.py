@@ -221,7 +221,7 @@ def test_batches_cover_each_epoch_once_in_an_order_of_their_own():
 def test_published_sizes():
     task = get_task("nbody-gravity")
     counts = {
-        name: sum(parameter.numel() for parameter in task.build(name, options).parameters())
+        name: sum(parameter.numel() for parameter in task.build(name, options, task.data).parameters())
         for name, options in task.models.items()
     }
     assert counts["gatr"] == 2_209_058

@@ -18,6 +18,8 @@ from cliffnet.functional._blades import undual as undual
 from cliffnet.functional._blades import unpolarity as unpolarity
 from cliffnet.functional._characteristic import characteristic_coefficients as characteristic_coefficients
 from cliffnet.functional._characteristic import determinant as determinant
+from cliffnet.functional._class_gates import class_gate as class_gate
+from cliffnet.functional._class_gates import class_normalization as class_normalization
 from cliffnet.functional._class_invariants import class_inner_products as class_inner_products
 from cliffnet.functional._class_invariants import class_norms as class_norms
 from cliffnet.functional._class_invariants import class_squares as class_squares

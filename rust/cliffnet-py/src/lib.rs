@@ -4,6 +4,7 @@
 
 mod attention;
 mod bilinear;
+mod class_gate;
 mod direct;
 mod failure;
 mod fully_connected;

@@ -11,6 +11,9 @@ FAMILIES = {
     "clifford (pygae)": "families.algebra",
     "kingdon": "families.algebra",
     "Qualcomm-AI-research/geometric-algebra-transformer": "families.gatr",
+    "DavidRuhe/clifford-group-equivariant-neural-networks": "families.cgenn",
+    "katyafilimoshina/glgenn": "families.cgenn",
+    "vgsatorras/egnn": "families.cgenn",
 }
 
 
