@@ -1,11 +1,10 @@
-"""Data of the CGENN and EGNN experiments agree with the golden files, and altered files do not."""
+"""Altered data of the CGENN and EGNN experiments do not pass."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden" / "cgenn"
@@ -21,13 +20,6 @@ def check(*words):
     result = subprocess.run(command, capture_output=True, text=True)
     assert "Traceback" not in result.stdout + result.stderr
     return result.returncode, result.stdout
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_golden_files(dtype):
-    code, output = check(*sorted(GOLDEN.glob("*.npz")), "--dtype", dtype)
-    assert code == 0, output
-    assert output.endswith("3 ok, 0 failed, 0 unsupported\n")
 
 
 def test_altered_files_fail(tmp_path):

@@ -26,7 +26,7 @@ _BEAM = (math.sqrt(2.0), 0.0, 0.0, 1.0)  # mass 1
 
 
 def load_jets(
-    folder: Path | str,
+    folder: Path | str | None,
     set_name: str,
     num_samples: int | None = None,
     *,
@@ -38,8 +38,9 @@ def load_jets(
 
     Parameters
     ----------
-    folder : Path or str
+    folder : Path, str or None
         Folder with ``train.h5``, ``val.h5`` and ``test.h5``; or one file, which then serves for the set asked for.
+        None is refused with the message that says where the files come from.
     set_name : str
         ``"train"``, ``"val"`` or ``"eval"``.
     num_samples : int, optional
@@ -70,6 +71,8 @@ def load_jets(
     """
     if set_name not in JET_FILES:
         raise TaskError(f"there is no set of jets called {set_name!r}; there are {', '.join(JET_FILES)}")
+    if folder is None:
+        raise DataError(f"jets are not generated: say where they are (on the command line with --data); {_SOURCE}")
     path = _find_file(Path(folder), set_name)
     with _opened(path) as arrays:
         total = arrays["Pmu"].shape[0] if num_samples is None else min(num_samples, arrays["Pmu"].shape[0])

@@ -22,7 +22,7 @@ class RegressionStatistics(NamedTuple):
     Attributes
     ----------
     input_scale : Tensor
-        Root mean square of the coordinates of each vector, shape ``(2,)``.
+        Root mean square of the coordinates of each vector, shape ``(vectors,)``.
     target_mean, target_std : Tensor
         Mean and standard deviation (over N, not N - 1) of the targets, shape ``()``.
     """
@@ -69,7 +69,7 @@ def regression_statistics(vectors: Tensor, target: Tensor) -> RegressionStatisti
     Parameters
     ----------
     vectors : Tensor
-        Shape ``(samples, 2, n)``.
+        Shape ``(samples, vectors, n)``.
     target : Tensor
         Shape ``(samples,)``.
 

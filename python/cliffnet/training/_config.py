@@ -52,6 +52,10 @@ class DataOptions:
             if getattr(self, name) is not None:
                 _require_positive(self, name)
 
+    def sizes(self, *names: str) -> tuple[int, ...]:
+        """Return options that the task has and that are filled."""
+        return _filled(self, names)
+
     def num_samples(self, set_name: str) -> int:
         """Return the samples asked for in ``"train"``, ``"val"`` or an evaluation set."""
         return {"train": self.train_samples, "val": self.val_samples}.get(set_name, self.eval_samples)
@@ -174,6 +178,10 @@ class ModelOptions:
             if value is not None and value < 1:
                 raise ConfigError(f"--{name} is {value}; it must be at least 1")
 
+    def sizes(self, *names: str) -> tuple[int, ...]:
+        """Return options that the model has and that are filled."""
+        return _filled(self, names)
+
     def resolve(self, model: str, defaults: "ModelOptions") -> "ModelOptions":
         """Fill what is None from the defaults of a model.
 
@@ -187,7 +195,7 @@ class ModelOptions:
             default = getattr(defaults, name)
             if value is not None and default is None:
                 known = ", ".join(f"--{key}" for key, item in dataclasses.asdict(defaults).items() if item is not None)
-                raise ConfigError(f"model {model!r} has no option --{name}; it has {known}")
+                raise ConfigError(f"model {model!r} has no option --{name}; it has {known or 'none'}")
             filled[name] = default if value is None else value
         return ModelOptions(**filled)
 
@@ -324,6 +332,13 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).strip().splitlines()[0]
         raise DeviceError(f"device {name!r} cannot be used here ({reason}); try --device cpu") from error
     return device
+
+
+def _filled(options: DataOptions | ModelOptions, names: tuple[str, ...]) -> tuple[int, ...]:
+    values = tuple(getattr(options, name) for name in names)
+    if None in values:
+        raise ConfigError(f"{', '.join(names)} are {values}; resolve the options with the defaults of the task first")
+    return values
 
 
 def _require_positive(options: DataOptions | TrainOptions, name: str) -> None:

@@ -20,7 +20,6 @@ from cliffnet.training._task import Task, TensorSet, check_model, get_task, unkn
 
 RESULTS_FILE = "results.json"
 PLOTS_FOLDER = "plots"
-_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -86,24 +85,24 @@ def evaluate(
     dict of str to float, or None
         None if ``stopped`` said so.
     """
-    total = len(next(iter(data.values())))
-    sums: dict[str, float] = {}
+    total, size = len(next(iter(data.values()))), task.evaluation_batch
+    parts: dict[str, list[torch.Tensor]] = {}
     was_training = model.training
     model.eval()
     try:
-        for start in range(0, total, _BATCH):
+        for start in range(0, total, size):
             if stopped():
                 return None
-            batch = {name: tensor[start : start + _BATCH] for name, tensor in data.items()}
+            batch = {name: tensor[start : start + size] for name, tensor in data.items()}
             with torch.no_grad():
                 errors = task.errors(model, batch)
             for name, values in errors.items():
-                sums[name] = sums.get(name, 0.0) + values.double().sum().item()
+                parts.setdefault(name, []).append(values.double().cpu())
             if advance is not None:
-                advance(min(_BATCH, total - start))
+                advance(min(size, total - start))
     finally:
         model.train(was_training)
-    return task.metrics({name: value / total for name, value in sums.items()})
+    return task.metrics({name: torch.cat(values) for name, values in parts.items()})
 
 
 def evaluate_run(

@@ -32,6 +32,8 @@ class Task(Protocol):
         Sets on which a finished run is judged, with their labels.
     metric_names : tuple of str
         Keys of the result of :meth:`metrics`.
+    evaluation_batch : int
+        Samples judged together.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Task(Protocol):
     data: DataOptions
     eval_sets: Mapping[str, str]
     metric_names: tuple[str, ...]
+    evaluation_batch: int
 
     def load(self, set_name: str, options: DataOptions, progress: Callable[[int], None] | None = None) -> TensorSet:
         """Return the set ``"train"``, ``"val"`` or one of ``eval_sets``, on the CPU."""
@@ -58,8 +61,8 @@ class Task(Protocol):
         """Return named errors of each sample, shape ``(samples,)``; ``"loss"`` is the one that is minimised."""
         ...
 
-    def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
-        """Turn the means of :meth:`errors` over a set into the reported metrics, ``"loss"`` among them."""
+    def metrics(self, errors: Mapping[str, Tensor]) -> dict[str, float]:
+        """Turn the :meth:`errors` of all samples of a set, float64, into its metrics, ``"loss"`` among them."""
         ...
 
     def plot(self, model: nn.Module, sets: Mapping[str, TensorSet], folder: Path) -> list[Path]:
@@ -69,6 +72,13 @@ class Task(Protocol):
 
 _TASKS = {
     "nbody-gravity": "cliffnet.training.tasks.nbody_gravity:NBodyGravity",
+    "nbody-charged": "cliffnet.training.tasks.nbody_charged:NBodyCharged",
+    "signed-volume": "cliffnet.training.tasks.signed_volume:SignedVolume",
+    "o5-regression": "cliffnet.training.tasks.regression:O5Regression",
+    "o7-regression": "cliffnet.training.tasks.regression:O7Regression",
+    "hulls": "cliffnet.training.tasks.hulls:Hulls",
+    "lorentz-invariants": "cliffnet.training.tasks.lorentz_invariants:LorentzInvariants",
+    "top-tagging": "cliffnet.training.tasks.top_tagging:TopTagging",
 }
 """Name of each task, and where its class is; a new task is one new file and one line here."""
 

@@ -183,6 +183,8 @@ class Trainer:
             with torch.no_grad():
                 for average, current in zip(self._averaged.parameters(), self.model.parameters(), strict=True):
                     average.lerp_(current, 1 - self.options.ema)
+                for kept, buffer in zip(self._averaged.buffers(), self.model.buffers(), strict=True):
+                    kept.copy_(buffer)
         return values
 
     def _report(self, window: "_Window", log: MetricsLog, bar: Bar) -> None:

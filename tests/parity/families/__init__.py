@@ -13,7 +13,7 @@ FAMILIES = {
     "Qualcomm-AI-research/geometric-algebra-transformer": "families.gatr",
     "DavidRuhe/clifford-group-equivariant-neural-networks": "families.cgenn",
     "katyafilimoshina/glgenn": "families.cgenn",
-    "vgsatorras/egnn": "families.egnn",
+    "vgsatorras/egnn": "families.cgenn",
 }
 
 

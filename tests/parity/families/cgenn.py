@@ -1,4 +1,4 @@
-"""CGENN and GLGENN: each class of the references belongs to one module, which rebuilds its cases."""
+"""CGENN, GLGENN and EGNN: each class of the references belongs to one module, which rebuilds its cases."""
 
 import importlib
 
@@ -7,11 +7,12 @@ from families.golden import Case, GoldenFile, UnsupportedError
 _DATA = "families.cgenn_data"
 _ALGEBRA = "families.cgenn_algebra"
 _MODULES = "families.cgenn_modules"
+_EGNN = "families.egnn"
 
 # Of outputs and gradients in double precision.
 BARS = (1e-12, 1e-10)
 
-# Class in a file's meta -> module with ``run(golden) -> Case``.
+# Class in a file's meta -> module with ``run(golden) -> Case``; EGNN's networks are not listed.
 CLASSES = {
     "ChargedParticlesSim.sample_trajectory": _DATA,
     "CosineAnnealingLR": _DATA,
@@ -43,7 +44,8 @@ CLASSES = {
 
 
 def run(golden: GoldenFile) -> Case:
-    module = CLASSES.get(golden.meta["class"])
+    fallback = _EGNN if golden.source.lower().startswith("vgsatorras/egnn") else None
+    module = CLASSES.get(golden.meta["class"], fallback)
     if module is None:
         raise UnsupportedError(f"class {golden.meta['class']!r}")
     case: Case = importlib.import_module(module).run(golden)

@@ -93,6 +93,7 @@ class NBodyGravity:
     data = DataOptions()
     eval_sets: Mapping[str, str] = {name: GRAVITY_SETS[name].label for name in ("eval", "e3", "object")}
     metric_names = ("loss", "mse", "mae", "rmse")
+    evaluation_batch = 256
 
     def load(self, set_name: str, options: DataOptions, progress: Callable[[int], None] | None = None) -> TensorSet:
         """Return a set with ``inputs`` ``(samples, bodies, 7)`` and ``target`` ``(samples, bodies, 3)``."""
@@ -125,8 +126,9 @@ class NBodyGravity:
             "mae": difference.abs().mean((-1, -2)),
         }
 
-    def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
+    def metrics(self, errors: Mapping[str, Tensor]) -> dict[str, float]:
         """Return loss, mse, mae, and rmse as the root of the mse (the reference takes the root of the loss)."""
+        means = {name: values.mean().item() for name, values in errors.items()}
         return {**means, "rmse": math.sqrt(means["mse"])}
 
     def plot(self, model: nn.Module, sets: Mapping[str, TensorSet], folder: Path) -> list[Path]:
