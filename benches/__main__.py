@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from benches import (
+    cgenn_scaling,
     exp_log_accuracy,
     first_product,
     fully_connected,
@@ -40,6 +41,7 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
         inverse_residual,
         exp_log_accuracy,
         peers,
+        cgenn_scaling,
         gatr_step,
     )
 }

@@ -12,6 +12,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benches import (
+    cgenn_scaling,
     exp_log_accuracy,
     first_product,
     fully_connected,
@@ -127,6 +128,16 @@ def test_linear():
     rows = linear.rows(size=6, small=3, rounds=2, sample_seconds=0.0)
     check_measured(rows)
     assert [row.bar.text(row.unit) for row in rows if row.bar] == [">= 4x", ">= 0.625x", ">= 6x", ">= 6x"]
+
+
+def test_scaling(tmp_path):
+    rows = cgenn_scaling.rows(exponents=(6, 7), rounds=1, sample_seconds=0.0)
+    check_measured([row for row in rows if row.unit == "ms"])
+    exponents = [row for row in rows if row.bar]
+    assert len(exponents) == len(cgenn_scaling.SIDES)
+    assert cgenn_scaling.exponent([1, 2, 4], [3.0, 12.0, 48.0]) == pytest.approx(2.0)
+    times = {64: Quantiles.of([0.5]), 128: Quantiles.of([1.0])}
+    assert cgenn_scaling.plot(dict.fromkeys(cgenn_scaling.SIDES, times), tmp_path / "plot.png").stat().st_size > 1000
 
 
 def test_import_time():
