@@ -4,9 +4,18 @@ from cliffnet.training.reproduction._plan import Outcome, PlannedRun, Reproducti
 from cliffnet.training.reproduction._plot import plot_results
 from cliffnet.training.reproduction._reproduce import ReproductionInterrupted, reproduce
 from cliffnet.training.reproduction._results import CellResult, collect, write_results
-from cliffnet.training.reproduction._table import Cell, Published, Table, describe_budget, get_table, table_names
+from cliffnet.training.reproduction._table import (
+    LAST_VALIDATION,
+    Cell,
+    Published,
+    Table,
+    describe_budget,
+    get_table,
+    table_names,
+)
 
 __all__ = [
+    "LAST_VALIDATION",
     "Cell",
     "CellResult",
     "Outcome",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 from cliffnet.data.storage import write_atomically
 from cliffnet.errors import CheckpointError, ConfigError, TaskError
 from cliffnet.training._checkpoint import Progress, load_progress
-from cliffnet.training._config import CONFIG_FILE, RunConfig, read_config
+from cliffnet.training._config import RunConfig, read_config
 from cliffnet.training._evaluate import RESULTS_FILE
+from cliffnet.training._metrics import read_metrics
 from cliffnet.training._run import resolve_config
 from cliffnet.training._task import unknown
-from cliffnet.training.reproduction._table import Cell, Table, describe_budget
+from cliffnet.training.reproduction._table import LAST_VALIDATION, Cell, Table, describe_budget
 
 _FILE = "reproduction.json"
 _FORMAT = "cliffnet-reproduction"
@@ -144,7 +146,8 @@ class Reproduction:
         for seed in sorted(int(seed) for seed in seeds if seed.isdecimal()):
             planned = self.run(cell, seed)
             outcome = self.outcome(planned)
-            if outcome is not None and _same_run(read_config(planned.folder), planned.config):
+            stored = _read_config(planned.folder)
+            if outcome is not None and stored is not None and _same_run(stored, planned.config):
                 yield seed, outcome
 
     def outcome(self, run: PlannedRun) -> Outcome | None:
@@ -160,11 +163,11 @@ class Reproduction:
             results = json.loads((run.folder / RESULTS_FILE).read_text(encoding="utf-8"))
             if results["best_step"] != progress.best_step:
                 return None
-            if self.table.set_name == "val":
-                value = progress.best_loss
+            if self.table.set_name == LAST_VALIDATION:
+                value = _last_validation(run.folder, progress.step)
             else:
                 value = results["sets"][self.table.set_name][self.table.metric]
-            value = float("nan") if value is None else float(value)
+            value = math.nan if value is None else float(value)
             return Outcome(value, progress.seconds, int(results["parameters"]), progress.best_step)
         except (OSError, ValueError, TypeError, KeyError):  # missing, cut or of an older version: judged again
             return None
@@ -194,8 +197,9 @@ class Reproduction:
         elif self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
             raise ConfigError(f"{self.folder} exists and is no reproduction; {advice}")
         for run in runs:
-            if (run.folder / CONFIG_FILE).is_file():
-                _refuse_other(read_config(run.folder), run, advice)
+            stored = _read_config(run.folder)
+            if stored is not None:
+                _refuse_other(stored, run, advice)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, (json.dumps({"format": _FORMAT, **facts}, indent=2) + "\n").encode())
 
@@ -230,6 +234,20 @@ def _read_progress(folder: Path) -> Progress | None:
         return load_progress(folder)
     except CheckpointError:
         return None
+
+
+def _read_config(folder: Path) -> RunConfig | None:
+    """Return the configuration of a run; None if it has none that can be read, which the run itself will report."""
+    try:
+        return read_config(folder)
+    except CheckpointError:
+        return None
+
+
+def _last_validation(folder: Path, step: int) -> float:
+    """Return the validation loss after the last step."""
+    losses = [row["loss"] for row in read_metrics(folder) if (row["set"], int(row["step"])) == ("val", step)]
+    return float(losses[-1]) if losses else math.nan
 
 
 def _same_run(stored: RunConfig, planned: RunConfig) -> bool:

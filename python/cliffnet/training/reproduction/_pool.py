@@ -57,7 +57,8 @@ class Worker:
             pass_fds=kept_open,
             process_group=0,  # Ctrl-C is for the process that shows the progress, which passes it on once
         )
-        threading.Thread(target=self._read, args=(events,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(events,), daemon=True)
+        self._reader.start()
 
     def start(self, run: PlannedRun) -> None:
         """Give an idle process its next run."""
@@ -74,6 +75,7 @@ class Worker:
 
     def wait(self) -> str:
         """Wait for the end of the process; return how it ended, in words."""
+        self._close_input()
         code = self._process.wait()
         if code >= 0:
             return f"its process ended with exit code {code}"
@@ -82,17 +84,22 @@ class Worker:
 
     def close(self) -> None:
         """End the process: at once if it is idle, after a checkpoint otherwise."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
+        self._close_input()
         if self.run is not None:
             self.stop()
         self._process.wait()
+        self._reader.join()
+
+    def _close_input(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
     def _read(self, events: "queue.Queue[tuple[Worker, dict[str, Any] | None]]") -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            events.put((self, json.loads(line)))
+        with self._process.stdout as lines:
+            for line in lines:
+                events.put((self, json.loads(line)))
         events.put((self, None))
 
 

@@ -9,6 +9,9 @@ from cliffnet.errors import ConfigError, TaskError
 from cliffnet.training._config import RunConfig
 from cliffnet.training._task import get_task, unknown
 
+LAST_VALIDATION = "last validation"
+"""Name of the validation set as it is judged after the last step, whatever the best weights are."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -69,7 +72,8 @@ class Table:
     name, title : str
         Name on the command line, and what the table shows.
     set_name, metric : str
-        Which metric of which set is compared. The set ``"val"`` has one metric, ``"loss"``: the lowest of the run.
+        Which metric of which set is compared: of an evaluation set by the best weights, or of :data:`LAST_VALIDATION`,
+        the validation after the last step, which has the metric ``"loss"`` alone.
     metric_label : str
         The metric in words.
     cells : tuple of Cell
@@ -99,8 +103,9 @@ class Table:
             raise ConfigError(f"table {self.name!r} has several cells called {', '.join(repeated)}")
         for cell in self.runnable:
             assert cell.config is not None
-            known = ("val",) if self.set_name == "val" else get_task(cell.config.task).eval_sets
-            if self.set_name not in known or (self.set_name == "val" and self.metric != "loss"):
+            task = get_task(cell.config.task)
+            known = {LAST_VALIDATION: ("loss",), **dict.fromkeys(task.eval_sets, task.metric_names)}
+            if self.metric not in known.get(self.set_name, ()):
                 raise ConfigError(
                     f"table {self.name!r} compares {self.metric!r} of {self.set_name!r}, which cell {cell.name!r} lacks"
                 )
