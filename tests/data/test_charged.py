@@ -1,5 +1,8 @@
 """Charged balls: physics, statistics, the published stream of random numbers, the published frames."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +18,8 @@ from cliffnet.data.nbody import (
     simulate_charged,
 )
 from cliffnet.errors import DataError, ShapeError, TaskError
+
+GOLDEN = Path(__file__).parents[1] / "parity" / "golden" / "cgenn" / "nbody_sim_seed43.npz"
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,15 @@ def test_initial_states_follow_their_laws():
     assert positions.std().item() == pytest.approx((8 / 5) ** (1 / 3), rel=0.02)
     torch.testing.assert_close(velocities.norm(dim=-1), torch.full((2000, 8), 0.5, dtype=torch.float64))
     assert velocities.mean((0, 1)).abs().max() < 0.01
+
+
+def test_stream_is_the_published_one():
+    with np.load(GOLDEN, allow_pickle=False) as golden:
+        published = [torch.from_numpy(golden[f"in/{name}"]) for name in ("charges", "loc0", "vel0")]
+    charges, positions, velocities = draw_charged(3)
+    torch.testing.assert_close(charges, published[0].squeeze(-1), rtol=0, atol=0)
+    torch.testing.assert_close(positions, published[1].mT, rtol=0, atol=0)
+    torch.testing.assert_close(velocities, published[2].mT, rtol=1e-15, atol=1e-16)
 
 
 def test_stream_is_one_sequence_of_systems():
@@ -109,6 +123,9 @@ def test_balls_outside_the_box_are_reflected():
     where, how = reflect_into_box(positions, velocities)
     torch.testing.assert_close(where, torch.tensor([[4.0, 0.0, -4.5], [5.0, 1.0, -5.0]]).double())
     torch.testing.assert_close(how, torch.tensor([[-0.3, -0.1, 0.2], [0.3, 0.2, -0.1]]).double())
+    far = torch.tensor([[[7.0, 0.0, 0.0], [0.0, 7.0, 0.0]]]).double()
+    free = simulate_charged(torch.zeros(1, 2).double(), far, velocities[None], [0], reflect=False)
+    torch.testing.assert_close(free.positions[:, 0], far + 0.1 * velocities)
     alone = simulate_charged(torch.zeros(1, 2).double(), positions[None], velocities[None], [0])
     torch.testing.assert_close(alone.positions[0, 0], where + 0.1 * how)
 

@@ -175,7 +175,7 @@ def test_unusable_best_weights_are_refused(finished):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"task": "nbody-gravty"}, TaskError, r"Did you mean nbody-gravity\?"),
+        ({"task": "nbody-gravty"}, TaskError, r"Did you mean nbody-gravity"),
         ({"model": "gater"}, TaskError, r"Did you mean gatr\?.*Known: gatr, transformer, mlp"),
         ({"model_options": ModelOptions(scalars=3)}, ConfigError, "has no option --scalars; it has --channels"),
         ({"model_options": ModelOptions(channels=10, heads=4)}, ConfigError, "cannot be split among 4 heads"),

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from cliffnet.errors import ShapeError
+from cliffnet.nn._neighbourhood import split_edges
 
 
 def complete_graph(nodes: int, device: torch.device | None = None) -> Tensor:
@@ -27,17 +28,15 @@ def complete_graph(nodes: int, device: torch.device | None = None) -> Tensor:
     return torch.stack([place + (place >= targets), targets])
 
 
-def edges_of_batch(edge_index: Tensor | None, batch: int, nodes: int, device: torch.device) -> Tensor:
+def edges_of_batch(edge_index: Tensor | None, values: Tensor) -> Tensor:
     """Return the edges of a batch of graphs of equal size as those of one graph.
 
     Parameters
     ----------
     edge_index : Tensor or None
         Edges of each graph, shape ``(batch, 2, edges)``, or of all graphs alike, ``(2, edges)``; None for all pairs.
-    batch, nodes : int
-        Number of graphs, and of nodes of each.
-    device : torch.device
-        Where to put edges that are not given.
+    values : Tensor
+        Any values of the nodes, shape ``(batch, nodes, ...)``.
 
     Returns
     -------
@@ -46,18 +45,23 @@ def edges_of_batch(edge_index: Tensor | None, batch: int, nodes: int, device: to
 
     Raises
     ------
-    ShapeError
-        If there are edges of another number of graphs.
+    ShapeError, DTypeError, DeviceError
+        If these are no edges, or edges of another number of graphs.
+    DomainError
+        If an edge names a node that its graph does not have. Compiled graphs do not look.
     """
+    batch, nodes = values.shape[:2]
+    offsets = torch.arange(batch, device=values.device) * nodes
     if edge_index is None:
-        edge_index = complete_graph(nodes, device)
+        return (complete_graph(nodes, values.device)[:, None] + offsets[:, None]).flatten(1)
     if edge_index.dim() not in (2, 3) or edge_index.shape[-2] != 2 or edge_index.shape[:-2] not in ((), (batch,)):
         raise ShapeError(
             f"edge_index has shape {tuple(edge_index.shape)}, expected (2, edges) for all graphs or ({batch}, 2, edges)"
         )
-    offsets = torch.arange(batch, device=edge_index.device) * nodes
-    shifted = edge_index + offsets[:, None, None]
-    return shifted.transpose(0, 1).flatten(1)
+    graphs = edge_index.expand(batch, 2, -1)
+    # Before they are shifted, for then an edge could lead to the next graph.
+    split_edges(graphs.transpose(0, 1).flatten(1), values[0] if batch else values.flatten(0, 1))
+    return (graphs + offsets[:, None, None]).transpose(0, 1).flatten(1)
 
 
 def complete_graphs(mask: Tensor) -> Tensor:

@@ -11,8 +11,11 @@ from cliffnet.nn.class_layers import ClassNormalization
 from cliffnet.nn.config import check_channels, check_partition
 from cliffnet.nn.mv_linear import MVLinear
 
-# Keeps the variance of the sum of two terms.
-_HALVED = math.sqrt(0.5)
+
+def _halved(value: Tensor) -> Tensor:
+    """Halve the variance, which keeps that of the sum of two terms."""
+    # a literal: compiled graphs take names of numbers as inputs
+    return 0.7071067811865476 * value
 
 
 class _ProductLayer(nn.Module):
@@ -59,12 +62,12 @@ class _ProductLayer(nn.Module):
         if left is None:
             return self._join(x, self.right(x), None)
         # The common factor goes into the weights, which are smaller than the activations.
-        bias = None if left.bias is None else _HALVED * left.bias
-        return self._join(x, self.right(x), F.equivariant_linear(x, _HALVED * left.weight, left.maps, bias))
+        bias = None if left.bias is None else _halved(left.bias)
+        return self._join(x, self.right(x), F.equivariant_linear(x, _halved(left.weight), left.maps, bias))
 
     def forward_of_images(self, x: Tensor, right: Tensor, left: Tensor | None) -> Tensor:
         """Do what follows the linear maps, for callers that work out ``right(x)`` and ``left(x)`` in their own way."""
-        return self._join(x, right, None if left is None else _HALVED * left)
+        return self._join(x, right, None if left is None else _halved(left))
 
     def _join(self, x: Tensor, right: Tensor, first: Tensor | None) -> Tensor:
         """Add the product of ``x`` and its normalised image to the first-order term, which is scaled already."""
@@ -72,7 +75,7 @@ class _ProductLayer(nn.Module):
             right = self.normalization(right)
         if first is None:
             return self.product(x, right, self.weight)
-        return first + self.product(x, right, _HALVED * self.weight)
+        return first + self.product(x, right, _halved(self.weight))
 
     def extra_repr(self) -> str:
         """Describe the layer for ``repr``."""

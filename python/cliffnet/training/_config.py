@@ -195,7 +195,7 @@ class ModelOptions:
             default = getattr(defaults, name)
             if value is not None and default is None:
                 known = ", ".join(f"--{key}" for key, item in dataclasses.asdict(defaults).items() if item is not None)
-                raise ConfigError(f"model {model!r} has no option --{name}; it has {known}")
+                raise ConfigError(f"model {model!r} has no option --{name}; it has {known or 'none'}")
             filled[name] = default if value is None else value
         return ModelOptions(**filled)
 

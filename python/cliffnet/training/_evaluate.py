@@ -158,17 +158,19 @@ def evaluate_run(
         if task.accepts(model, data):
             with reporter.bar(f"evaluating on {name}", len(next(iter(data.values()))), unit="samples") as bar:
                 results[name] = evaluate(task, model, data, bar.advance)
+    num_parameters = sum(p.numel() for p in model.parameters())
     plots: list[Path] = []
     if sets is None:
         accepted = {name: data for name, data in loaded.items() if results[name] is not None}
-        text = json.dumps({"best_step": step, "sets": _json_safe(results)}, indent=2) + "\n"
+        facts = {"best_step": step, "parameters": num_parameters, "sets": _json_safe(results)}
+        text = json.dumps(facts, indent=2) + "\n"
         try:
             write_atomically(folder / RESULTS_FILE, text.encode())
             plots.append(plot_learning_curves({config.model: folder}, folder / PLOTS_FOLDER / "learning_curves.png"))
             plots += task.plot(model, accepted, folder / PLOTS_FOLDER)
         except OSError as error:  # the numbers are there; a folder that is full or read-only must not hide them
             warnings.warn(f"results and plots could not be written to {folder} ({error})", CliffnetWarning, 2)
-    return RunResults(config, sum(p.numel() for p in model.parameters()), step, results, plots)
+    return RunResults(config, num_parameters, step, results, plots)
 
 
 def _json_safe(results: Mapping[str, Mapping[str, float] | None]) -> dict[str, dict[str, float | None] | None]:

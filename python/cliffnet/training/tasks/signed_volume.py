@@ -4,28 +4,23 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from cliffnet.algebra import Algebra
 from cliffnet.data import load_signed_volumes
 from cliffnet.models import SignedVolumeNet
 from cliffnet.training._config import DataOptions, ModelOptions, TrainOptions
 from cliffnet.training._task import TensorSet
-from cliffnet.training.tasks._vector_regression import (
-    CGENN_RECIPE,
-    FAMILIES,
-    VectorMLP,
-    VectorRegression,
-    family_options,
-)
+from cliffnet.training.tasks._vector_regression import CGENN_RECIPE, VectorMLP, VectorRegression
 
 
 class SignedVolume(VectorRegression):
-    """The O(3) experiment of CGENN: a tenth of the determinant of three vectors."""
+    """The O(3) experiment of CGENN: a tenth of the determinant of three vectors.
+
+    Blocks of GLGENN, products without a first-order term, make even elements of vectors and have no pseudoscalar to give.
+    """
 
     name = "signed-volume"
     summary = "signed volume that three vectors span"
     models: Mapping[str, ModelOptions] = {
         "cgenn": ModelOptions(channels=96, blocks=4),
-        "glgenn": ModelOptions(channels=96, blocks=4),
         "mlp": ModelOptions(channels=380, blocks=2),
     }
     recipes: Mapping[str, TrainOptions] = dict.fromkeys(models, CGENN_RECIPE)
@@ -38,8 +33,8 @@ class SignedVolume(VectorRegression):
     def build(self, model: str, options: ModelOptions, data: DataOptions) -> nn.Module:
         """Return a fresh model from triples of vectors to numbers."""
         channels, blocks = options.sizes("channels", "blocks")
-        if model in FAMILIES:
-            return SignedVolumeNet(3, channels, num_layers=blocks, **family_options(model, Algebra(3)))
+        if model == "cgenn":
+            return SignedVolumeNet(3, channels, num_layers=blocks)
         if model == "mlp":
             return VectorMLP(3, 3, channels, blocks)
         raise self.unknown_model(model)
