@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from benches import (
+    cgenn_steps,
     exp_log_accuracy,
     first_product,
     fully_connected,
@@ -41,6 +42,7 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
         exp_log_accuracy,
         peers,
         gatr_step,
+        cgenn_steps,
     )
 }
 
