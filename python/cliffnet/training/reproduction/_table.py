@@ -133,6 +133,10 @@ class Table:
 
 _TABLES = {
     "nbody-gravity": "cliffnet.training.tables.nbody_gravity:TABLE",
+    "nbody-charged": "cliffnet.training.tables.nbody_charged:TABLE",
+    "o5-regression": "cliffnet.training.tables.o5_regression:TABLE",
+    "hulls": "cliffnet.training.tables.hulls:TABLE",
+    "signed-volume": "cliffnet.training.tables.signed_volume:TABLE",
 }
 """Name of each table, and where it is declared; a new table is one new file and one line here."""
 

@@ -18,16 +18,14 @@ from cliffnet.training.tasks._vector_regression import (
     family_options,
 )
 
-_READOUT = (580, 580)  # hidden layers behind the invariants
-
 
 class InvariantRegression(VectorRegression):
     """Base of the regression tasks: inputs and targets standardised by the training set, errors of the targets."""
 
     dim: int
     models: Mapping[str, ModelOptions] = {
-        "cgenn": ModelOptions(channels=8),
-        "glgenn": ModelOptions(channels=8),
+        "cgenn": ModelOptions(channels=8, scalars=580),
+        "glgenn": ModelOptions(channels=8, scalars=580),
         "mlp": ModelOptions(channels=380, blocks=2),
     }
     recipes: Mapping[str, TrainOptions] = dict.fromkeys(models, dataclasses.replace(CGENN_RECIPE, batch_size=32))
@@ -43,8 +41,8 @@ class InvariantRegression(VectorRegression):
     def build(self, model: str, options: ModelOptions, data: DataOptions) -> nn.Module:
         """Return a fresh model from pairs of vectors to numbers."""
         if model in FAMILIES:
-            (channels,) = options.sizes("channels")
-            return InvariantRegressionNet(2, channels, _READOUT, **family_options(model, Algebra(self.dim)))
+            channels, width = options.sizes("channels", "scalars")
+            return InvariantRegressionNet(2, channels, (width, width), **family_options(model, Algebra(self.dim)))
         if model == "mlp":
             channels, blocks = options.sizes("channels", "blocks")
             return VectorMLP(2, self.dim, channels, blocks)
