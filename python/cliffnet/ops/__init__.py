@@ -13,7 +13,6 @@ from cliffnet.ops._layers import class_invariants as class_invariants
 from cliffnet.ops._layers import gate as gate
 from cliffnet.ops._layers import self_gate as self_gate
 from cliffnet.ops._linear import equivariant_linear as equivariant_linear
-from cliffnet.ops._linear_streams import Prologue as Prologue
 from cliffnet.ops._linear_streams import Streams as Streams
 from cliffnet.ops._linear_streams import linear_streams as linear_streams
 from cliffnet.ops._product_and_join import product_and_join as product_and_join
