@@ -26,7 +26,7 @@ TABLE = Table(
     metric="mse",
     metric_label="mean squared error",
     cells=(
-        _run("Linear", Published(0.0819, source=_EGNN), 0.0015),
+        _run("Linear", Published(0.0819, source=_EGNN), 0.001),
         _shown("SE(3)-Transformer", 0.0244, _EGNN),
         _shown("TFN", 0.0155, _EGNN),
         _shown("GNN", 0.0107, _EGNN),
@@ -34,8 +34,8 @@ TABLE = Table(
         _run("EGNN", Published(0.0070, source="README of PONITA's repository (0.0071 in the paper of EGNN)"), 0.025),
         _shown("SEGNN", 0.0043, "README of segnn-jax's repository"),
         _shown("PONITA", 0.0043, "README of PONITA's repository"),
-        _run("CGENN", Published(0.0039, 0.0001, _CGENN), 0.12),
-        _run("GLGENN", None, 0.12),
+        _run("CGENN", Published(0.0039, 0.0001, _CGENN), 0.17),
+        _run("GLGENN", None, 0.17),
         _shown("Multivector Neurons", 0.0035, "README of Multivector Neurons' repository"),
     ),
     notes=(

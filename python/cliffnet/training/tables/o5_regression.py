@@ -19,7 +19,7 @@ _SHOWN = {
     "EMLP-O(5)": {30: 0.152, 300: 0.0344, 3000: 0.0310, 30_000: 0.0273},
     "MLP": {30: 28.1, 300: 0.248, 3000: 0.0623, 30_000: 0.0622},
 }
-_SECONDS = {"GLGENN": 0.005, "CGENN": 0.006}
+_SECONDS = {"GLGENN": 0.004, "CGENN": 0.004}
 
 
 def _cell(label: str, samples: int) -> Cell:
@@ -44,8 +44,8 @@ TABLE = Table(
     name="o5-regression",
     title="O(5)-invariant function of two vectors",
     set_name=LAST_VALIDATION,
-    metric="loss",
-    metric_label="mean squared error",
+    metric="standardized_mse",
+    metric_label="mean squared error over the variance of the targets",
     cells=tuple(
         cell
         for samples in _STEPS
@@ -56,5 +56,9 @@ TABLE = Table(
     ),
     seeds=5,
     fresh_data=True,
-    notes=("Judged after the last step on 100 validation samples, as published; each trial draws data of its own.",),
+    notes=(
+        "Judged after the last step on 100 validation samples, as published; each trial draws data of its own.",
+        "The losses of the published trials, of training too, are those of standardized targets. EMLP and MLP are quoted "
+        "as printed, and seem to be errors of the targets themselves, whose variance is 38.",
+    ),
 )

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from cliffnet.algebra import Algebra
 from cliffnet.data import RegressionStatistics, load_regression, regression_statistics
@@ -30,6 +30,7 @@ class InvariantRegression(VectorRegression):
     }
     recipes: Mapping[str, TrainOptions] = dict.fromkeys(models, dataclasses.replace(CGENN_RECIPE, batch_size=32))
     data = DataOptions(train_samples=50_000, val_samples=16_384, eval_samples=16_384)
+    metric_names = (*VectorRegression.metric_names, "standardized_mse")
 
     def load(self, set_name: str, options: DataOptions, progress: Callable[[int], None] | None = None) -> TensorSet:
         """Return a set with standardised ``inputs`` ``(samples, 2, n)`` and ``target`` as it is."""
@@ -37,6 +38,11 @@ class InvariantRegression(VectorRegression):
         statistics = regression_statistics(train["inputs"], train["target"])
         size = options.num_samples(set_name)
         return standardized(load_regression(set_name, size, dim=self.dim, seed=options.seed), statistics)
+
+    def errors(self, model: nn.Module, batch: TensorSet) -> dict[str, Tensor]:
+        """Return errors of the targets, and the squared error over the variance of the training targets."""
+        errors = super().errors(model, batch)
+        return {**errors, "standardized_mse": errors["mse"] / batch["target_std"].square()}
 
     def build(self, model: str, options: ModelOptions, data: DataOptions) -> nn.Module:
         """Return a fresh model from pairs of vectors to numbers."""
