@@ -9,7 +9,13 @@ from cliffnet.errors import ConfigError, ShapeError
 from cliffnet.functional._checks import check_strided, check_together
 from cliffnet.functional._class_invariants import check_partition, check_plain
 
-_INVARIANTS = {"square": (reference.SQUARE, 0.0), "norm": (reference.NORM, 1e-16)}
+_INVARIANTS = ("square", "norm")
+
+
+def _kind_and_epsilon(invariant: str) -> tuple[int, float]:
+    """Return how the operator is to make an invariant."""
+    # literals: compiled graphs take named floats as inputs
+    return (reference.SQUARE, 0.0) if invariant == "square" else (reference.NORM, 1e-16)
 
 
 def _check_parameters(x: Tensor, partition: Partition, **parameters: Tensor) -> None:
@@ -76,7 +82,7 @@ def class_gate(x: Tensor, scale: Tensor, shift: Tensor, partition: Partition, *,
         raise ConfigError(f"invariant is {invariant!r}; choose 'square' or 'norm'")
     _check_parameters(x, partition, scale=scale, shift=shift)
     scalar = partition.classes.index((0,)) if (0,) in partition.classes else -1
-    options = (class_squares_plan(partition), scalar, *_INVARIANTS[invariant], reference.SIGMOID)
+    options = (class_squares_plan(partition), scalar, *_kind_and_epsilon(invariant), reference.SIGMOID)
     result: Tensor = ops.class_gate(x, scale, shift, *options)
     return result
 
@@ -129,6 +135,6 @@ def class_normalization(x: Tensor, strength: Tensor, partition: Partition, *, ep
         raise ConfigError(f"epsilon is {epsilon!r}; give a number of at least 0")
     _check_parameters(x, partition, strength=strength)
     scale = torch.sigmoid(strength)
-    options = (class_squares_plan(partition), -1, *_INVARIANTS["norm"], reference.RECIPROCAL)
+    options = (class_squares_plan(partition), -1, *_kind_and_epsilon("norm"), reference.RECIPROCAL)
     result: Tensor = ops.class_gate(x, scale, (1.0 + epsilon) - scale, *options)
     return result

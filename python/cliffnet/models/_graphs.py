@@ -28,15 +28,17 @@ def complete_graph(nodes: int, device: torch.device | None = None) -> Tensor:
     return torch.stack([place + (place >= targets), targets])
 
 
-def edges_of_batch(edge_index: Tensor | None, values: Tensor) -> Tensor:
+def edges_of_batch(edge_index: Tensor | None, batch: int, nodes: int, device: torch.device) -> Tensor:
     """Return the edges of a batch of graphs of equal size as those of one graph.
 
     Parameters
     ----------
     edge_index : Tensor or None
         Edges of each graph, shape ``(batch, 2, edges)``, or of all graphs alike, ``(2, edges)``; None for all pairs.
-    values : Tensor
-        Any values of the nodes, shape ``(batch, nodes, ...)``.
+    batch, nodes : int
+        Number of graphs, and of nodes of each.
+    device : torch.device
+        Where the nodes are.
 
     Returns
     -------
@@ -50,17 +52,16 @@ def edges_of_batch(edge_index: Tensor | None, values: Tensor) -> Tensor:
     DomainError
         If an edge names a node that its graph does not have. Compiled graphs do not look.
     """
-    batch, nodes = values.shape[:2]
-    offsets = torch.arange(batch, device=values.device) * nodes
+    offsets = torch.arange(batch, device=device) * nodes
     if edge_index is None:
-        return (complete_graph(nodes, values.device)[:, None] + offsets[:, None]).flatten(1)
+        return (complete_graph(nodes, device)[:, None] + offsets[:, None]).flatten(1)
     if edge_index.dim() not in (2, 3) or edge_index.shape[-2] != 2 or edge_index.shape[:-2] not in ((), (batch,)):
         raise ShapeError(
             f"edge_index has shape {tuple(edge_index.shape)}, expected (2, edges) for all graphs or ({batch}, 2, edges)"
         )
     graphs = edge_index.expand(batch, 2, -1)
     # Before they are shifted, for then an edge could lead to the next graph.
-    split_edges(graphs.transpose(0, 1).flatten(1), values[0] if batch else values.flatten(0, 1))
+    split_edges(graphs.transpose(0, 1).flatten(1), torch.empty(nodes, device=device))
     return (graphs + offsets[:, None, None]).transpose(0, 1).flatten(1)
 
 

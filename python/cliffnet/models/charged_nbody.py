@@ -131,7 +131,7 @@ class ChargedNBodyNet(nn.Module):
         check_vectors(velocities, None, algebra, "velocities")
         _check_bodies(positions, velocities, charges)
         batch, bodies = (1 if positions.dim() == 2 else shape[0]), shape[-2]
-        edges = edges_of_batch(edge_index, positions.reshape(batch, bodies, algebra.dim))
+        edges = edges_of_batch(edge_index, batch, bodies, positions.device)
         charges = charges.reshape(batch * bodies, 1)
         scalars = self._edge_scalars(charges, edges, edge_attributes)
         centred = positions - positions.mean(dim=-2, keepdim=True)

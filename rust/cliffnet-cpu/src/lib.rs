@@ -61,6 +61,8 @@ mod tails;
 mod terms;
 mod tile;
 mod transform;
+#[cfg(target_arch = "x86_64")]
+mod transpose;
 mod twice;
 mod vectorize;
 mod weight_panel;

@@ -14,7 +14,7 @@ from cliffnet.training.tasks._vector_regression import CGENN_RECIPE, VectorMLP, 
 class SignedVolume(VectorRegression):
     """The O(3) experiment of CGENN: a tenth of the determinant of three vectors.
 
-    Blocks of GLGENN, products without a first-order term, make even elements of vectors and have no pseudoscalar to give.
+    There is no GLGENN here: products without a first-order term make even elements of vectors, without pseudoscalar.
     """
 
     name = "signed-volume"
