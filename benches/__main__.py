@@ -10,6 +10,7 @@ import torch
 
 from benches import (
     cgenn_scaling,
+    cgenn_steps,
     exp_log_accuracy,
     first_product,
     fully_connected,
@@ -43,6 +44,7 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
         peers,
         cgenn_scaling,
         gatr_step,
+        cgenn_steps,
     )
 }
 

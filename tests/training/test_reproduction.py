@@ -104,8 +104,8 @@ def test_unknown_names_list_what_there_is(tiny, tmp_path):
 def test_table_refuses_what_it_cannot_compare(tiny):
     with pytest.raises(ConfigError, match="several cells called quick-50"):
         dataclasses.replace(tiny, cells=tiny.cells + tiny.cells[:1])
-    with pytest.raises(ConfigError, match="'mse' of 'last validation'"):
-        dataclasses.replace(tiny, set_name=LAST_VALIDATION)
+    with pytest.raises(ConfigError, match="'mse' of 'train'"):
+        dataclasses.replace(tiny, set_name="train")
     with pytest.raises(ConfigError, match="'accuracy' of 'eval'"):
         dataclasses.replace(tiny, metric="accuracy")
 

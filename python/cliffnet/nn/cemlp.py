@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from cliffnet import functional as F
 from cliffnet.algebra import Partition
 from cliffnet.nn.class_layers import ClassNormalization, MVLayerNorm, MVSiLU
 from cliffnet.nn.config import BlockConfig, check_channels, check_partition
@@ -72,15 +73,30 @@ class CEMLP(nn.Module):
         return layer
 
     def after_first(self, x: Tensor) -> Tensor:
-        """Do what follows the linear map at the input, for callers that work out that map in their own way."""
+        """Do what lies between the linear map at the input and :meth:`scale`.
+
+        Callers may work out that map in their own way, and sum results before they are scaled.
+        """
+        norm: MVLayerNorm | None = None
         for layer in itertools.islice(self.layers, 1, None):
-            x = layer(x)
+            if isinstance(layer, MVLayerNorm):
+                norm, x = layer, layer.divide(x)
+            elif norm is not None and isinstance(layer, MVLinear):
+                # the factors of a norm go into the weights that follow, which are smaller than the activations
+                weight = layer.weight * norm.gain.unsqueeze(-1)
+                norm, x = None, F.equivariant_linear(x, weight, layer.maps, layer.bias)
+            else:
+                x = layer(x)
         return x
+
+    def scale(self, x: Tensor) -> Tensor:
+        """Scale each channel by the factor of the last norm, where that is a layer norm."""
+        last = self.layers[-1]
+        return last.scale(x) if isinstance(last, MVLayerNorm) else x
 
     def forward(self, x: Tensor) -> Tensor:
         """Map multivectors ``(..., in_channels, B)`` to ``(..., out_channels, B)``."""
-        result: Tensor = self.layers(x)
-        return result
+        return self.scale(self.after_first(self.first(x)))
 
 
 def block_layers(in_channels: int, out_channels: int, partition: Partition, blocks: BlockConfig) -> list[nn.Module]:

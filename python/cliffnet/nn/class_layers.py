@@ -154,7 +154,15 @@ class MVLayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise multivectors ``(..., channels, B)``."""
-        return F.gate(F.layer_norm(x, self.algebra, by="norm", gain=1.0), self.gain.unsqueeze(-1))
+        return self.scale(self.divide(x))
+
+    def divide(self, x: Tensor) -> Tensor:
+        """Divide multivectors by the mean norm of their channels."""
+        return F.layer_norm(x, self.algebra, by="norm", gain=1.0)
+
+    def scale(self, x: Tensor) -> Tensor:
+        """Scale each channel by its factor: for callers that put what is linear between the two steps."""
+        return F.gate(x, self.gain.unsqueeze(-1))
 
     def extra_repr(self) -> str:
         """Describe the layer for ``repr``."""

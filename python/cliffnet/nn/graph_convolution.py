@@ -129,7 +129,8 @@ class EquivariantGraphConvolution(nn.Module):
         if edge_attributes is not None:
             check_edge_values(edge_attributes, sources, "edge_attributes")
         messages = self.edge_mlp.after_first(self._first_of_edges(x, sources, targets, edge_attributes))
-        arrived = AGGREGATIONS[self.aggregation](messages, targets, x.shape[0])
+        # nodes are fewer than edges, and factors of channels may wait until messages are summed
+        arrived = self.edge_mlp.scale(AGGREGATIONS[self.aggregation](messages, targets, x.shape[0]))
         parts = [x, arrived] if node_attributes is None else [x, arrived, node_attributes]
         update: Tensor = self.node_mlp(cat_channels(parts))
         return x + update if self.residual else update

@@ -164,7 +164,7 @@ class Reproduction:
             if results["best_step"] != progress.best_step:
                 return None
             if self.table.set_name == LAST_VALIDATION:
-                value = _last_validation(run.folder, progress.step)
+                value = _last_validation(run.folder, progress.step, self.table.metric)
             else:
                 value = results["sets"][self.table.set_name][self.table.metric]
             value = math.nan if value is None else float(value)
@@ -244,10 +244,10 @@ def _read_config(folder: Path) -> RunConfig | None:
         return None
 
 
-def _last_validation(folder: Path, step: int) -> float:
-    """Return the validation loss after the last step."""
-    losses = [row["loss"] for row in read_metrics(folder) if (row["set"], int(row["step"])) == ("val", step)]
-    return float(losses[-1]) if losses else math.nan
+def _last_validation(folder: Path, step: int, metric: str) -> float:
+    """Return a metric of the validation after the last step."""
+    values = [row[metric] for row in read_metrics(folder) if (row["set"], int(row["step"])) == ("val", step)]
+    return float(values[-1]) if values else math.nan
 
 
 def _same_run(stored: RunConfig, planned: RunConfig) -> bool:

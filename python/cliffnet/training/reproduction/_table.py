@@ -73,7 +73,7 @@ class Table:
         Name on the command line, and what the table shows.
     set_name, metric : str
         Which metric of which set is compared: of an evaluation set by the best weights, or of :data:`LAST_VALIDATION`,
-        the validation after the last step, which has the metric ``"loss"`` alone.
+        the validation after the last step.
     metric_label : str
         The metric in words.
     cells : tuple of Cell
@@ -104,8 +104,7 @@ class Table:
         for cell in self.runnable:
             assert cell.config is not None
             task = get_task(cell.config.task)
-            known = {LAST_VALIDATION: ("loss",), **dict.fromkeys(task.eval_sets, task.metric_names)}
-            if self.metric not in known.get(self.set_name, ()):
+            if self.set_name not in (LAST_VALIDATION, *task.eval_sets) or self.metric not in task.metric_names:
                 raise ConfigError(
                     f"table {self.name!r} compares {self.metric!r} of {self.set_name!r}, which cell {cell.name!r} lacks"
                 )
@@ -133,6 +132,10 @@ class Table:
 
 _TABLES = {
     "nbody-gravity": "cliffnet.training.tables.nbody_gravity:TABLE",
+    "nbody-charged": "cliffnet.training.tables.nbody_charged:TABLE",
+    "o5-regression": "cliffnet.training.tables.o5_regression:TABLE",
+    "hulls": "cliffnet.training.tables.hulls:TABLE",
+    "signed-volume": "cliffnet.training.tables.signed_volume:TABLE",
 }
 """Name of each table, and where it is declared; a new table is one new file and one line here."""
 

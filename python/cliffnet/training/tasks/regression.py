@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from cliffnet.algebra import Algebra
 from cliffnet.data import RegressionStatistics, load_regression, regression_statistics
@@ -18,20 +18,19 @@ from cliffnet.training.tasks._vector_regression import (
     family_options,
 )
 
-_READOUT = (580, 580)  # hidden layers behind the invariants
-
 
 class InvariantRegression(VectorRegression):
     """Base of the regression tasks: inputs and targets standardised by the training set, errors of the targets."""
 
     dim: int
     models: Mapping[str, ModelOptions] = {
-        "cgenn": ModelOptions(channels=8),
-        "glgenn": ModelOptions(channels=8),
+        "cgenn": ModelOptions(channels=8, scalars=580),
+        "glgenn": ModelOptions(channels=8, scalars=580),
         "mlp": ModelOptions(channels=380, blocks=2),
     }
     recipes: Mapping[str, TrainOptions] = dict.fromkeys(models, dataclasses.replace(CGENN_RECIPE, batch_size=32))
     data = DataOptions(train_samples=50_000, val_samples=16_384, eval_samples=16_384)
+    metric_names = (*VectorRegression.metric_names, "standardized_mse")
 
     def load(self, set_name: str, options: DataOptions, progress: Callable[[int], None] | None = None) -> TensorSet:
         """Return a set with standardised ``inputs`` ``(samples, 2, n)`` and ``target`` as it is."""
@@ -40,11 +39,16 @@ class InvariantRegression(VectorRegression):
         size = options.num_samples(set_name)
         return standardized(load_regression(set_name, size, dim=self.dim, seed=options.seed), statistics)
 
+    def errors(self, model: nn.Module, batch: TensorSet) -> dict[str, Tensor]:
+        """Return errors of the targets, and the squared error over the variance of the training targets."""
+        errors = super().errors(model, batch)
+        return {**errors, "standardized_mse": errors["mse"] / batch["target_std"].square()}
+
     def build(self, model: str, options: ModelOptions, data: DataOptions) -> nn.Module:
         """Return a fresh model from pairs of vectors to numbers."""
         if model in FAMILIES:
-            (channels,) = options.sizes("channels")
-            return InvariantRegressionNet(2, channels, _READOUT, **family_options(model, Algebra(self.dim)))
+            channels, width = options.sizes("channels", "scalars")
+            return InvariantRegressionNet(2, channels, (width, width), **family_options(model, Algebra(self.dim)))
         if model == "mlp":
             channels, blocks = options.sizes("channels", "blocks")
             return VectorMLP(2, self.dim, channels, blocks)
