@@ -197,6 +197,8 @@ macro_rules! compiled {
 compiled!(pattern_avx512, "avx512f,avx2,fma");
 #[cfg(target_arch = "x86_64")]
 compiled!(pattern_avx2, "avx2,fma");
+#[cfg(target_arch = "aarch64")]
+compiled!(pattern_neon, "neon");
 
 /// The kernel of a program that follows a pattern and the lanes of its vectors, where there is one for the instruction
 /// set.
@@ -213,6 +215,12 @@ pub(crate) fn single_pattern(isa: Isa, program: &LeafProgram) -> Option<(LeafKer
         Isa::Avx2 => {
             type Vector = std::arch::x86_64::__m256;
             let kernel: LeafKernel<f32> = by_pattern!(pattern_avx2, Vector, program.metric, pattern);
+            Some((kernel, Vector::WIDTH))
+        }
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => {
+            type Vector = std::arch::aarch64::float32x4_t;
+            let kernel: LeafKernel<f32> = by_pattern!(pattern_neon, Vector, program.metric, pattern);
             Some((kernel, Vector::WIDTH))
         }
         _ => None,
