@@ -76,7 +76,7 @@ sanitize:  ## run the native tests under Miri and the address sanitizer (needs a
 	CLIFFNET_TIGHT_MEMORY=1 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-deterministic-floats" \
 		cargo +nightly miri test --quiet -p cliffnet-cpu --test suite fuzz
 	CLIFFNET_TIGHT_MEMORY=1 RUSTFLAGS=-Zsanitizer=address CLIFFNET_FUZZ_CASES=200000 \
-		cargo +nightly test --quiet --release --target $(shell rustc -vV | sed -n 's/^host: //p') $(CRATES)
+		cargo +nightly test --quiet --release --tests --target $(shell rustc -vV | sed -n 's/^host: //p') $(CRATES)
 
 .PHONY: lint
 lint: install  ## check formatting, lints, types and the stub of the extension

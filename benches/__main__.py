@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 
 from benches import (
+    cgenn_scaling,
+    cgenn_steps,
     exp_log_accuracy,
     first_product,
     fully_connected,
@@ -40,7 +42,9 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
         inverse_residual,
         exp_log_accuracy,
         peers,
+        cgenn_scaling,
         gatr_step,
+        cgenn_steps,
     )
 }
 

@@ -12,6 +12,7 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -70,19 +71,29 @@ def measure_here(side: str, size: gatr_sides.Size) -> int:
     gatr_sides.step_of_nothing()
     imported = resident_bytes()
     net = gatr_sides.build_ours(size) if side == "ours" else gatr_sides.build_reference(size)
-    step = gatr_sides.training_step(net, gatr_sides.make_batch(size))
+    return peak_of(gatr_sides.training_step(net, gatr_sides.make_batch(size))) - imported
+
+
+def peak_of(step: Callable[[], None]) -> int:
+    """Return the largest resident set during some training steps."""
     reset_peak()
     for _ in range(STEPS):
         step()
-    return peak_bytes() - imported
+    return peak_bytes()
 
 
 def measure(side: str, size: gatr_sides.Size, allocator: str) -> int:
     """Return the same from a fresh process with this one's number of threads and one of ``ALLOCATORS``."""
-    threads = str(torch.get_num_threads())
-    command = [sys.executable, "-m", "benches.peak_memory", side, "--threads", threads]
+    arguments = ["benches.peak_memory", side]
     for name, value in vars(size).items():
-        command += [f"--{name.replace('_', '-')}", str(value)]
+        arguments += [f"--{name.replace('_', '-')}", str(value)]
+    return measure_module(arguments, allocator)
+
+
+def measure_module(arguments: list[str], allocator: str) -> int:
+    """Return the bytes that a module prints, run in a fresh process with this one's number of threads."""
+    threads = str(torch.get_num_threads())
+    command = [sys.executable, "-m", *arguments, "--threads", threads]
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
     environment = inherited | ALLOCATORS[allocator] | {"OMP_NUM_THREADS": threads}
     output = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout

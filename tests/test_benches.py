@@ -12,6 +12,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benches import (
+    cgenn_scaling,
+    cgenn_sides,
+    cgenn_steps,
     exp_log_accuracy,
     first_product,
     fully_connected,
@@ -34,6 +37,7 @@ from benches.__main__ import SCRIPTS, main, run
 from benches.report import Bar, Machine, Row
 from benches.timing import Quantiles
 from cliffnet import Algebra
+from cliffnet.models import ChargedNBodyNet, ConvexHullNet, LorentzTaggingNet
 
 ROOT = report.ROOT
 TINY = gatr_sides.Size(batch=2, planets=1, mv_channels=8, scalar_channels=8, blocks=1)
@@ -129,6 +133,16 @@ def test_linear():
     assert [row.bar.text(row.unit) for row in rows if row.bar] == [">= 4x", ">= 0.625x", ">= 6x", ">= 6x"]
 
 
+def test_scaling(tmp_path):
+    rows = cgenn_scaling.rows(names=["CGENN n-body"], allocators=["freed memory kept"], exponents=(6, 7), rounds=1)
+    assert [row.unit for row in rows] == ["", "ms"]
+    check_measured(rows[1:])
+    assert cgenn_scaling.exponent([1, 2, 4], [3.0, 12.0, 48.0]) == pytest.approx(2.0)
+    times = {64: Quantiles.of([0.5]), 128: Quantiles.of([1.0])}
+    found = {(name, allocator): times for name in cgenn_scaling.SIDES for allocator in cgenn_scaling.ALLOCATORS}
+    assert cgenn_scaling.plot(found, tmp_path / "plot.png").stat().st_size > 1000
+
+
 def test_import_time():
     rows = import_time.rows(repeats=1, warm_up=0)
     check_measured(rows)
@@ -196,6 +210,35 @@ def test_the_published_size_is_measured():
 
 def test_peak_memory_of_our_side():
     assert peak_memory.measure("ours", TINY, "default allocator") > 0
+
+
+@pytest.mark.parametrize("folder", ["", "/nowhere/at/all"])
+def test_cgenn_steps_without_the_references(monkeypatch, folder):
+    for family in (cgenn_sides.CGENN, cgenn_sides.GLGENN):
+        monkeypatch.setenv(family.variable, folder)
+    rows = cgenn_steps.rows(size=2)
+    assert len(rows) == 8
+    for row in rows:
+        assert row.ours is None
+        assert row.bar is not None
+        assert "clone of" in row.note
+
+
+@pytest.mark.parametrize("name", cgenn_sides.TASKS)
+def test_our_side_of_the_steps_of_cgenn(name):
+    task = cgenn_sides.TASKS[name]
+    net = {
+        "CGENN hull": ConvexHullNet,
+        "CGENN n-body": ChargedNBodyNet,
+        "GLGENN hull": ConvexHullNet.glgenn,
+        "Lorentz net": lambda: LorentzTaggingNet(dropout_probability=0.0),
+    }[name]()
+    batch = task.draw(2)
+    before = task.our_loss(net, batch).item()
+    step = cgenn_sides.step_of("ours", task, net, 2)
+    for _ in range(4):
+        step()
+    assert task.our_loss(net, batch).item() < before
 
 
 def test_relative_difference():

@@ -14,6 +14,7 @@ from cliffnet.algebra import class_squares_plan
 from cliffnet.nn.attention_features import comparison_plan
 from cliffnet.ops._attention import attention_features, attention_features_backward, attention_values
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
+from cliffnet.ops._class_gate import class_gate, class_gate_backward
 from cliffnet.ops._fully_connected import fully_connected_product, fully_connected_product_backward
 from cliffnet.ops._gated_steerable import gated_steerable_product, gated_steerable_product_backward
 from cliffnet.ops._layers import (
@@ -147,6 +148,21 @@ def _layers() -> list[OperatorCase]:
     ]
 
 
+def _class_gates() -> list[OperatorCase]:
+    algebra = Algebra(1, 0, 1)
+    partition, operators = Partition.by_grade(algebra), (class_gate, class_gate_backward)
+    rows, parameters = (2, algebra.num_blades), (2, len(partition))
+    squares = class_squares_plan(partition)
+    gate = (squares, 0, reference.SQUARE, 0.0, reference.SIGMOID)
+    norm = (squares, -1, reference.NORM, 1e-3, reference.SIGMOID)
+    division = (squares, -1, reference.NORM, 1e-3, reference.RECIPROCAL)
+    return [
+        *_pair("squares and scalar", operators, rows, (rows,), (parameters, parameters), gate),
+        _pair("norms", operators, rows, (rows,), (parameters, parameters), norm)[0],
+        _pair("division", operators, rows, (rows,), (parameters, parameters), division)[0],
+    ]
+
+
 def _rows() -> list[OperatorCase]:
     """Operators that take channels together."""
     algebra = Algebra(2, 0, 1)
@@ -188,5 +204,13 @@ def _attention() -> list[OperatorCase]:
     ]
 
 
-OPERATORS = [*_products(), *_weighted_products(), *_gated_products(), *_layers(), *_rows(), *_attention()]
+OPERATORS = [
+    *_products(),
+    *_weighted_products(),
+    *_gated_products(),
+    *_layers(),
+    *_class_gates(),
+    *_rows(),
+    *_attention(),
+]
 """Every operator; a second entry of one is for arguments that take another road through it."""

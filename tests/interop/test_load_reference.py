@@ -84,3 +84,44 @@ def test_network_checkpoint_round_trips_through_our_own_state_dict():
     }
     for layer in (first, second):
         assert torch.allclose(layer(**arguments)[0], outputs["multivectors"])
+
+
+def _egnn_state(config):
+    hidden = config["hidden_nf"]
+    shapes = {"edge_mlp.0": (hidden, 2 * config["input_nf"] + 1), "edge_mlp.2": (hidden, hidden)}
+    shapes |= {"node_mlp.0": (hidden, config["input_nf"] + hidden), "node_mlp.2": (config["output_nf"], hidden)}
+    shapes |= {"coord_mlp.0": (hidden, hidden)}
+    state = {f"{name}.weight": np.random.default_rng(0).normal(size=shape) for name, shape in shapes.items()}
+    state |= {f"{name}.bias": np.zeros(shape[0]) for name, shape in shapes.items()}
+    return state | {"coord_mlp.2.weight": np.ones((1, hidden))}
+
+
+def test_egnn_has_two_classes_of_one_name():
+    config = {"input_nf": 2, "output_nf": 2, "hidden_nf": 3}
+    state = _egnn_state(config)
+    clean = load_reference("egnn", "models.egnn_clean.egnn_clean.E_GCL", config, state)
+    nbody = load_reference("egnn", "models.gcl.E_GCL", {**config, "recurrent": False, "act_fn": torch.nn.SiLU()}, state)
+    assert clean.residual
+    assert not nbody.residual
+    assert (clean.clamp, nbody.clamp) == (None, 100.0)
+    h, x, edge_index = torch.randn(4, 2).double(), torch.randn(4, 3).double(), torch.tensor([[0, 1], [2, 3]])
+    first, second = clean(h, x, edge_index), nbody(h, x, edge_index)
+    assert torch.allclose(first[0], second[0] + h)
+    assert torch.allclose(first[1], second[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("E_GCL", {"input_nf": 2, "output_nf": 2, "hidden_nf": 3, "coords_agg": "max"}, "aggregation is 'max'"),
+        ("E_GCL", {"input_nf": 2, "output_nf": 2, "hidden_nf": 3, "act_fn": "ELU"}, "act_fn is 'ELU'"),
+        ("E_GCL", {"input_nf": 2, "output_nf": 2, "hidden_nf": 3, "act_fn": "LeakyReLU(0.1)"}, "only LeakyReLU"),
+        ("E_GCL", {"input_nf": 2, "output_nf": 2, "hidden_nf": 3, "norm_diff": True}, "no argument 'norm_diff'"),
+        ("E_GCL_vel", {"input_nf": 2}, "needs output_nf, hidden_nf"),
+        ("EGNN_vel", {"in_node_nf": 1, "in_edge_nf": 2}, "needs hidden_nf"),
+        ("GCL", {}, "no supported class 'GCL'"),
+    ],
+)
+def test_wrong_requests_of_egnn_are_named(name, config, message):
+    with pytest.raises(ConfigError, match=message):
+        load_reference("egnn", name, config, {})

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from cliffnet.errors import ConfigError
-from cliffnet.nn import Compatibility, MLPConfig, SelfAttentionConfig
+from cliffnet.nn import BlockConfig, Compatibility, MLPConfig, SelfAttentionConfig
 
 
 def test_cast_from_none_dict_and_instance():
@@ -58,8 +58,30 @@ def test_head_sizes():
 
 def test_compatibility_presets():
     assert not any(dataclasses.asdict(Compatibility.cast("none")).values())
-    assert all(dataclasses.asdict(Compatibility.cast("gatr-1.4.3")).values())
+    switched = [
+        {name for name, on in dataclasses.asdict(Compatibility.cast(preset)).items() if on}
+        for preset in ("gatr-1.4.3", "cgenn", "glgenn")
+    ]
+    assert switched[0].isdisjoint(switched[1])
+    assert switched[0] | switched[1] == {field.name for field in dataclasses.fields(Compatibility)}
+    assert switched[2] == {"norm_of_coefficients"}
     with pytest.raises(ConfigError, match=r"gatr-1\.4\.3"):
         Compatibility.cast("gatr-1.4")
     with pytest.raises(ConfigError, match="True or False"):
         Compatibility(mixed_gelu="yes")
+
+
+def test_block_presets_and_refusals():
+    assert BlockConfig.cast("cgenn") == BlockConfig.cast(None) == BlockConfig()
+    glgenn = BlockConfig.cast("glgenn")
+    assert (glgenn.bias, glgenn.first_order, glgenn.gates, glgenn.output_norm) == (False, False, "grade", "class")
+    assert BlockConfig.from_json(glgenn.to_json()) == glgenn
+    for value, message in [
+        ("clgenn", "did you mean 'cgenn'"),
+        ({"gate": "grade"}, "did you mean 'gates'"),
+        ({"gates": "blade"}, "choose one of class, grade"),
+        ({"bias": 1}, "True or False"),
+        ({"normalization": "none"}, "None for no normalisation"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            BlockConfig.cast(value)

@@ -42,18 +42,18 @@ def product_and_join(mv, scalars):
     return ops.product_and_join(mv, reference, *plans, volume_blade(PGA)), scalars
 
 
-PROLOGUES = {
-    "none": None,
+# what stands in front of the layer, which does not keep its inputs then
+PRECEDING = {
+    "none": lambda mv, scalars: (mv, scalars),
     "norm": EquivariantLayerNorm(PGA),
-    "norm-of-multivectors": EquivariantLayerNorm(PGA).of_multivectors,
     "gate": ScalarGatedNonlinearity(),
     "product": product_and_join,
 }
 
 
-def layer_tensors(prologue="none", leading=(2, 3), dtype=torch.float64):
+def layer_tensors(preceding="none", leading=(2, 3), dtype=torch.float64):
     """All inputs of a layer, in the order of the call."""
-    channels = SIZES["multivectors"] // (2 if prologue == "product" else 1)
+    channels = SIZES["multivectors"] // (2 if preceding == "product" else 1)
     outputs, scalars, more = SIZES["outputs"], SIZES["scalars"], SIZES["scalar_outputs"]
     shapes = (
         (*leading, SIZES["multivectors"], 16),
@@ -74,9 +74,13 @@ def attention_tensors(leading=(2,), items=3, heads=2, scalars=2, dtype=torch.flo
     return [random(*leading, items, channels, 16, dtype=dtype), extra, random(heads, 2, dtype=dtype)]
 
 
-def layer_case(prologue):
-    rest = (MAPS.number, PROLOGUES[prologue])
-    return lambda *t: ops.linear_streams(*t, *rest), lambda *t: _linear_streams._composite(*t, *rest)
+def layer_case(preceding):
+    first = PRECEDING[preceding]
+
+    def after_it(layer):
+        return lambda mv, scalars, *rest: layer(*first(mv, scalars), *rest, MAPS.number)
+
+    return after_it(ops.linear_streams), after_it(_linear_streams._composite)
 
 
 def attention_case():
@@ -91,7 +95,7 @@ def case_of(name):
     return *layer_case(name), functools.partial(layer_tensors, name)
 
 
-CASES = (*PROLOGUES, "attention")
+CASES = (*PRECEDING, "attention")
 
 
 def energy(results):
@@ -269,8 +273,8 @@ class Chain(torch.nn.Module):
         self.mlp = GeometricMLP((4, 4, 4), (6, 6, 6), algebra=PGA)
 
     def forward(self, multivectors, scalars, reference):
-        streams = self.attention(multivectors, scalars, prologue=self.norm)
-        return self.mlp(*streams, reference=reference, prologue=self.norm.of_multivectors)
+        streams = self.attention(*self.norm(multivectors, scalars))
+        return self.mlp(*self.norm(*streams), reference=reference)
 
 
 @pytest.fixture

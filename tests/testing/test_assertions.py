@@ -6,7 +6,7 @@ from torch import nn
 
 from cliffnet import Algebra, Multivector
 from cliffnet import functional as F
-from cliffnet.errors import AlgebraMismatchError, ConfigError, DomainError, LayoutError, ShapeError
+from cliffnet.errors import AlgebraMismatchError, ConfigError, DomainError, LayoutError, NotInvertibleError, ShapeError
 from cliffnet.nn import EquivariantLinear
 from cliffnet.testing import (
     assert_equivariant,
@@ -132,6 +132,41 @@ def test_degenerate_metrics_have_translations_and_isometries_that_are_no_versors
     assert any((element.apply(e0) - e0).abs().max() > 0.1 for element in group_elements(PGA, "isometries"))
 
 
+@pytest.mark.parametrize("algebra", [Algebra(6), Algebra(3, 3), Algebra(4, 1, 1), Algebra(1, 3)], ids=str)
+def test_the_generalised_lipschitz_group_keeps_grades_modulo_4_and_mixes_grades_from_six_generators_on(algebra):
+    x = torch.randn(algebra.num_blades, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    grades = range(algebra.dim + 1)
+    mixed = []
+    for element in group_elements(algebra, "generalized_lipschitz"):
+        for residue in range(4):
+            members = [grade for grade in grades if grade % 4 == residue]
+            moved = element.apply(F.grade_project(x, members, algebra))
+            assert_identity(moved, F.grade_project(moved, members, algebra), 1e4 * magnitude(moved))
+        moved = element.apply(F.grade_project(x, 1, algebra))
+        mixed.append(F.grade_project(moved, range(5, algebra.dim + 1), algebra).abs().max() > 0.1)
+    assert any(mixed) == (algebra.dim >= 6)
+    assert not all(mixed)
+
+
+def test_elements_of_your_own_act_by_their_inverse():
+    space = Algebra(4)
+    blade = torch.eye(16, dtype=torch.float64)
+    (element,) = group_elements(space, (0.8 * blade[0] + 0.6 * blade[15])[None])
+    turned = torch.stack([element.apply(blade[1]), element.apply(blade[5])])
+    # x (a - b I) / (a + b I) for odd x, and even elements commute with I
+    assert_identity(turned[0, 1], torch.tensor(1.0 / 0.28, dtype=torch.float64), 1e2)
+    assert F.grade_project(turned[0], 3, space).abs().max() > 1.0
+    assert_identity(turned[1], blade[5], 1e2)
+    with pytest.raises(NotInvertibleError):
+        group_elements(Algebra(1), torch.ones(1, 2))
+
+
+def test_null_elements_act_trivially():
+    null = torch.eye(16, dtype=torch.float64)[0] + 0.7 * torch.eye(16, dtype=torch.float64)[1]
+    with pytest.raises(ConfigError, match="acts trivially"):
+        group_elements(PGA, null[None])
+
+
 def test_groups_that_act_trivially_are_refused():
     for algebra, group in ((Algebra(0, 0, 2), "pin"), (Algebra(1), "spin"), (Algebra(), "isometries")):
         with pytest.raises(ConfigError, match="acts trivially"):
@@ -150,6 +185,9 @@ def test_layouts_that_the_group_does_not_preserve_are_refused():
     with pytest.raises(LayoutError, match="lacks"):
         element.apply(x, SPACE.layout("e1", "e2"))
     assert element.apply(torch.ones(3, dtype=torch.float64), SPACE.vectors).shape == (3,)
+    mixing = group_elements(Algebra(6), "generalized_lipschitz")[-1]
+    with pytest.raises(LayoutError, match="lacks"):
+        mixing.apply(torch.ones(6, dtype=torch.float64), Algebra(6).vectors)
 
 
 # Equivariance

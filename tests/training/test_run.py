@@ -175,7 +175,7 @@ def test_unusable_best_weights_are_refused(finished):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"task": "nbody-gravty"}, TaskError, r"Did you mean nbody-gravity\?"),
+        ({"task": "nbody-gravty"}, TaskError, r"Did you mean nbody-gravity"),
         ({"model": "gater"}, TaskError, r"Did you mean gatr\?.*Known: gatr, transformer, mlp"),
         ({"model_options": ModelOptions(scalars=3)}, ConfigError, "has no option --scalars; it has --channels"),
         ({"model_options": ModelOptions(channels=10, heads=4)}, ConfigError, "cannot be split among 4 heads"),
@@ -221,7 +221,7 @@ def test_batches_cover_each_epoch_once_in_an_order_of_their_own():
 def test_published_sizes():
     task = get_task("nbody-gravity")
     counts = {
-        name: sum(parameter.numel() for parameter in task.build(name, options).parameters())
+        name: sum(parameter.numel() for parameter in task.build(name, options, task.data).parameters())
         for name, options in task.models.items()
     }
     assert counts["gatr"] == 2_209_058

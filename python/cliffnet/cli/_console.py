@@ -7,7 +7,7 @@ from typing import Any
 from cliffnet.data.storage import require
 from cliffnet.training import PlainReporter, Reporter, RichReporter
 
-_PLAIN_WIDTH = 120
+_PLAIN_WIDTH = 160
 
 
 def make_console() -> Any:

@@ -120,7 +120,7 @@ def _seconds_per_step(entry: _Entry, device: str) -> float:
     """Time a few training steps on random bodies."""
     task = get_task(_TASK)
     with torch.random.fork_rng([]):
-        model = task.build(entry.model, entry.options).to(device)
+        model = task.build(entry.model, entry.options, _DATA).to(device)
         batch = {"inputs": torch.rand(64, 4, 7, device=device), "target": torch.rand(64, 4, 3, device=device)}
     times = []
     for _ in range(_PROBE_STEPS):

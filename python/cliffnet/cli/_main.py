@@ -1,6 +1,7 @@
 """Parsing the command line, and turning every expected failure into one message and an exit code.
 
-Exit codes: 0 done; 2 wrong input, a missing file or package, a full disk; 130 and 143 interrupted by Ctrl-C or SIGTERM.
+Exit codes: 0 done; 2 wrong input, a missing file or package, a full disk, a run that failed; 130 and 143 interrupted by
+Ctrl-C or SIGTERM.
 """
 
 import argparse
@@ -11,11 +12,12 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from cliffnet.cli import _demo, _eval, _info, _train
+from cliffnet.cli import _demo, _eval, _info, _reproduce, _train
 from cliffnet.errors import CliffnetError, CliffnetInternalError
 from cliffnet.training import TrainingInterrupted
+from cliffnet.training.reproduction import ReproductionInterrupted
 
-_COMMANDS = (_info, _train, _eval, _demo)
+_COMMANDS = (_info, _train, _eval, _reproduce, _demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _fail(
                 f"stopped after step {stop.step}; go on with: cliffnet train --resume {stop.folder}", 128 + stop.signum
             )
+        except ReproductionInterrupted as stop:
+            return _fail(str(stop), 128 + stop.signum)
         except KeyboardInterrupt:
             return _fail("interrupted", 128 + signal.SIGINT)
         except CliffnetInternalError:

@@ -3,6 +3,8 @@
 import argparse
 import dataclasses
 import time
+import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,8 @@ from cliffnet.training import (
 )
 
 _MODEL_HELP = {
-    "channels": "width; multivector channels of gatr",
-    "scalars": "scalar channels of gatr",
+    "channels": "width; multivector channels where there are any",
+    "scalars": "scalar channels beside them",
     "blocks": "depth",
     "heads": "attention heads",
 }
@@ -35,19 +37,26 @@ _DATA_HELP = {
     "val_samples": "validation samples",
     "eval_samples": "samples in each evaluation set",
     "data_seed": "seed of the data sets",
+    "dim": "dimension of space (hulls)",
+    "points": "points of a cloud, balls of a system (hulls, nbody-charged)",
+    "data_path": "folder or file of published data (top-tagging)",
 }
 _TRAIN_HELP = {
     "steps": "optimiser steps",
     "batch_size": "samples in a step",
-    "lr": "learning rate at the start",
-    "lr_decay": "learning rate at the end over that at the start",
-    "grad_clip": "largest norm of the gradient",
+    "lr": "learning rate at the start, or between warm-up and decay",
+    "schedule": "exponential or warmup-cosine",
+    "lr_decay": "exponential: learning rate at the end over that at the start",
+    "lr_final": "warmup-cosine: learning rate at both ends",
+    "weight_decay": "L2 penalty of Adam",
+    "grad_clip": "largest norm of the gradient; 0 for no bound",
     "validate_every": "steps between validations; 0 for a tenth of the run, at most 1000",
     "checkpoint_every": "steps between checkpoints; 0 for a tenth of the run, at most 1000",
     "log_every": "steps between rows of the log",
     "ema": "decay of averaged weights to validate and keep; 0 for none",
     "seed": "seed of initial weights and batch order",
 }
+_PREFIXED = ("seed", "path")  # data options whose names on the command line begin with data
 _ANYTIME = ("resume", "device", "threads")  # what may be chosen afresh for a resumed run
 
 
@@ -66,16 +75,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--compile", action="store_true", default=None, help="train through torch.compile")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: as torch chooses)")
     for title, cls, texts in (
-        ("optimisation", TrainOptions, _TRAIN_HELP),
-        ("data", DataOptions, _DATA_HELP),
-        ("model size (defaults depend on the model)", ModelOptions, _MODEL_HELP),
+        ("optimisation (default: the recipe of task and model)", TrainOptions, _TRAIN_HELP),
+        ("data (default: those of the task)", DataOptions, _DATA_HELP),
+        ("model size (default: that of task and model)", ModelOptions, _MODEL_HELP),
     ):
         group = parser.add_argument_group(title)
         for name, text in texts.items():
-            default = getattr(cls(), name.removeprefix("data_"))
-            kind = float if isinstance(default, float) else int
-            note = "" if default is None else f" (default: {default})"
-            group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=text + note)
+            kind, metavar = _kind(cls, name.removeprefix("data_"))
+            group.add_argument(_flag(name), dest=name, type=kind, metavar=metavar, help=text)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -119,8 +126,8 @@ def build_config(given: dict[str, Any]) -> RunConfig:
         task=task.name,
         model=given["model"],
         model_options=ModelOptions(**_pick(given, _MODEL_HELP)),
-        data=DataOptions(**_pick(given, _DATA_HELP)),
-        train=TrainOptions(**_pick(given, _TRAIN_HELP)),
+        data=dataclasses.replace(task.data, **_pick(given, _DATA_HELP)),
+        train=dataclasses.replace(task.recipes[given["model"]], **_pick(given, _TRAIN_HELP)),
         dtype=given.get("dtype", "float32"),
         compile=given.get("compile", False),
         device=given.get("device", "auto"),
@@ -152,7 +159,7 @@ def refuse_conflicts(given: dict[str, Any], config: RunConfig) -> None:
     """
     own: dict[str, Any] = {
         **dataclasses.asdict(config.train),
-        **{"data_seed" if key == "seed" else key: value for key, value in dataclasses.asdict(config.data).items()},
+        **{f"data_{key}" if key in _PREFIXED else key: value for key, value in dataclasses.asdict(config.data).items()},
         **dataclasses.asdict(config.model_options),
         **{key: getattr(config, key) for key in ("task", "model", "dtype", "compile")},
     }
@@ -160,7 +167,7 @@ def refuse_conflicts(given: dict[str, Any], config: RunConfig) -> None:
         if key not in _ANYTIME and (key not in own or own[key] != value):
             has = f"; the run has {own[key]}" if key in own else ""
             raise ConfigError(
-                f"--{key.replace('_', '-')} {value} cannot be given with --resume{has}: "
+                f"{_flag(key)} {value} cannot be given with --resume{has}: "
                 f"only {', '.join(f'--{name}' for name in _ANYTIME[1:])} may change"
             )
 
@@ -177,6 +184,25 @@ def use_threads(threads: int) -> None:
         raise ConfigError(f"--threads is {threads}; it must not be negative")
     if threads:
         torch.set_num_threads(threads)
+
+
+def _absolute(path: str) -> str:
+    """Return a path that means the same when the run is resumed from another folder."""
+    return str(Path(path).expanduser().resolve())
+
+
+def _flag(name: str) -> str:
+    """Return how an option is spelt on the command line."""
+    return "--data" if name == "data_path" else f"--{name.replace('_', '-')}"
+
+
+def _kind(options: type, name: str) -> tuple[Callable[[str], Any], str]:
+    """Return what reads an option, and what stands for its value in the help."""
+    if name == "path":
+        return _absolute, "PATH"
+    declared = typing.get_type_hints(options)[name]
+    kind = next(one for one in (typing.get_args(declared) or (declared,)) if one is not type(None))
+    return kind, "N" if kind in (int, float) else name.upper()
 
 
 def _pick(given: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

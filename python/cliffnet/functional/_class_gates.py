@@ -3,13 +3,19 @@
 import torch
 from torch import Tensor
 
-from cliffnet.algebra import Partition
+from cliffnet import ops, reference
+from cliffnet.algebra import Partition, class_squares_plan
 from cliffnet.errors import ConfigError, ShapeError
 from cliffnet.functional._checks import check_strided, check_together
-from cliffnet.functional._class_invariants import check_partition, check_plain, class_norms, class_squares
-from cliffnet.functional._gates import gate
+from cliffnet.functional._class_invariants import check_partition, check_plain
 
-INVARIANTS = ("square", "norm")
+_INVARIANTS = ("square", "norm")
+
+
+def _kind_and_epsilon(invariant: str) -> tuple[int, float]:
+    """Return how the operator is to make an invariant."""
+    # literals: compiled graphs take named floats as inputs
+    return (reference.SQUARE, 0.0) if invariant == "square" else (reference.NORM, 1e-16)
 
 
 def _check_parameters(x: Tensor, partition: Partition, **parameters: Tensor) -> None:
@@ -72,15 +78,13 @@ def class_gate(x: Tensor, scale: Tensor, shift: Tensor, partition: Partition, *,
     >>> bool(torch.isclose(F.class_gate(x, ones, zeros, partition)[0, 0], torch.nn.functional.silu(x[0, 0])))
     True
     """
-    if invariant not in INVARIANTS:
+    if invariant not in _INVARIANTS:
         raise ConfigError(f"invariant is {invariant!r}; choose 'square' or 'norm'")
     _check_parameters(x, partition, scale=scale, shift=shift)
-    invariants = class_squares(x, partition) if invariant == "square" else class_norms(x, partition)
-    if (0,) in partition.classes:
-        index = partition.classes.index((0,))
-        parts = (invariants[..., :index], x[..., :1], invariants[..., index + 1 :])
-        invariants = torch.cat(parts, dim=-1)
-    return gate(x, scale * invariants + shift, "sigmoid", partition=partition)
+    scalar = partition.classes.index((0,)) if (0,) in partition.classes else -1
+    options = (class_squares_plan(partition), scalar, *_kind_and_epsilon(invariant), reference.SIGMOID)
+    result: Tensor = ops.class_gate(x, scale, shift, *options)
+    return result
 
 
 def class_normalization(x: Tensor, strength: Tensor, partition: Partition, *, epsilon: float = 1e-6) -> Tensor:
@@ -130,5 +134,7 @@ def class_normalization(x: Tensor, strength: Tensor, partition: Partition, *, ep
     if not epsilon >= 0:
         raise ConfigError(f"epsilon is {epsilon!r}; give a number of at least 0")
     _check_parameters(x, partition, strength=strength)
-    divisors = torch.sigmoid(strength) * (class_norms(x, partition) - 1.0) + (1.0 + epsilon)
-    return gate(x, divisors.reciprocal(), "identity", partition=partition)
+    scale = torch.sigmoid(strength)
+    options = (class_squares_plan(partition), -1, *_kind_and_epsilon("norm"), reference.RECIPROCAL)
+    result: Tensor = ops.class_gate(x, scale, (1.0 + epsilon) - scale, *options)
+    return result

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError
-from cliffnet.interop._state import StateReader
+from cliffnet.interop._arguments import reject_unknown, require
+from cliffnet.interop._state import Built, State, StateReader, prefixed
 from cliffnet.models import AxialGATr, GATr, GATrBlock
 from cliffnet.nn import (
     Compatibility,
@@ -25,11 +26,6 @@ from cliffnet.nn import (
     SelfAttention,
     SelfAttentionConfig,
 )
-from cliffnet.nn.config import near_matches
-
-State = dict[str, Tensor]
-Converter = Callable[[StateReader], State]
-Built = tuple[nn.Module, Converter]
 
 ALGEBRA = Algebra(3, 0, 1)
 COMPATIBILITY = Compatibility.cast("gatr-1.4.3")
@@ -51,23 +47,9 @@ _ATTENTION_CHANNELS = ("in_mv_channels", "out_mv_channels", "in_s_channels", "ou
 _ATTENTION_IGNORED = ("checkpoint", "hidden_mv_channels", "hidden_s_channels")
 
 
-def _reject_unknown(title: str, options: dict[str, Any], known: list[str]) -> None:
-    for name in options:
-        if name not in known:
-            raise ConfigError(
-                f"{title} has no argument {name!r}{near_matches(name, known)} (known: {', '.join(known)})"
-            )
-
-
-def _require(title: str, options: dict[str, Any], *names: str) -> None:
-    missing = [name for name in names if options.get(name) is None]
-    if missing:
-        raise ConfigError(f"{title} needs {', '.join(missing)} in its config")
-
-
 def _attention_config(options: dict[str, Any] | None) -> SelfAttentionConfig:
     options = dict(options or {})
-    _reject_unknown("SelfAttentionConfig", options, [*_ATTENTION_NAMES, *_ATTENTION_CHANNELS, *_ATTENTION_IGNORED])
+    reject_unknown("SelfAttentionConfig", options, [*_ATTENTION_NAMES, *_ATTENTION_CHANNELS, *_ATTENTION_IGNORED])
     return SelfAttentionConfig.cast(
         {ours: options[theirs] for theirs, ours in _ATTENTION_NAMES.items() if theirs in options}
     )
@@ -86,7 +68,7 @@ def _check_hidden(options: dict[str, Any], config: SelfAttentionConfig) -> None:
 
 def _mlp_config(options: dict[str, Any] | None) -> MLPConfig:
     options = dict(options or {})
-    _reject_unknown("MLPConfig", options, ["mv_channels", "s_channels", "activation", "dropout_prob"])
+    reject_unknown("MLPConfig", options, ["mv_channels", "s_channels", "activation", "dropout_prob"])
     return MLPConfig.cast(
         {"activation": options.get("activation", "gelu"), "dropout_probability": options.get("dropout_prob")}
     )
@@ -129,10 +111,6 @@ def _linear_sized(
     return state
 
 
-def _prefixed(prefix: str, state: State) -> State:
-    return {f"{prefix}{name}": value for name, value in state.items()}
-
-
 def _heads_first(state: State, parts: int, heads: int) -> State:
     """Reorder output rows from (part, hidden, head) to (part, head, hidden)."""
 
@@ -168,7 +146,7 @@ def _self_attention(reader: StateReader, prefix: str, layer: SelfAttention) -> S
     inner = f"{prefix}qkv_module."
     if not layer.config.multi_query:
         fused = _linear(reader, f"{inner}in_linear.", layer.qkv_linear)
-        state = _prefixed("qkv_linear.", _heads_first(fused, 3, layer.heads))
+        state = prefixed("qkv_linear.", _heads_first(fused, 3, layer.heads))
     else:
         q_source = layer.qkv_linear if layer.fused else layer.qk_linear
         v_source = layer.qkv_linear if layer.fused else layer.v_linear
@@ -176,9 +154,9 @@ def _self_attention(reader: StateReader, prefix: str, layer: SelfAttention) -> S
         k = _projection(reader, f"{inner}k_linear.", layer, q_source, 1)
         v = _projection(reader, f"{inner}v_linear.", layer, v_source, 1)
         if layer.fused:
-            state = _prefixed("qkv_linear.", _stack_rows([q, k, v]))
+            state = prefixed("qkv_linear.", _stack_rows([q, k, v]))
         else:
-            state = _prefixed("qk_linear.", _stack_rows([q, k])) | _prefixed("v_linear.", v)
+            state = prefixed("qk_linear.", _stack_rows([q, k])) | prefixed("v_linear.", v)
     if layer.positional_encoding is not None:
         frequencies = reader.take(f"{prefix}pos_encoding.inv_freq", layer.positional_encoding.channels // 2)
         layer.positional_encoding.frequencies = tuple(frequencies.detach().tolist())
@@ -187,7 +165,7 @@ def _self_attention(reader: StateReader, prefix: str, layer: SelfAttention) -> S
 
 def _attention_rest(reader: StateReader, prefix: str, layer: SelfAttention | CrossAttention) -> State:
     weights = reader.take(f"{prefix}attention.log_weights", layer.heads, 1, layer.hidden_mv_channels)
-    state = _prefixed("out_linear.", _linear(reader, f"{prefix}out_linear.", layer.out_linear))
+    state = prefixed("out_linear.", _linear(reader, f"{prefix}out_linear.", layer.out_linear))
     return {**state, "distance_log_weights": weights.squeeze(1)}
 
 
@@ -195,7 +173,7 @@ def _cross_attention(reader: StateReader, prefix: str, layer: CrossAttention) ->
     q = _projection(reader, f"{prefix}q_linear.", layer, layer.q_linear, layer.heads)
     k = _projection(reader, f"{prefix}k_linear.", layer, layer.kv_linear, 1)
     v = _projection(reader, f"{prefix}v_linear.", layer, layer.kv_linear, 1)
-    state = _prefixed("q_linear.", q) | _prefixed("kv_linear.", _stack_rows([k, v]))
+    state = prefixed("q_linear.", q) | prefixed("kv_linear.", _stack_rows([k, v]))
     return state | _attention_rest(reader, prefix, layer)
 
 
@@ -203,33 +181,33 @@ def _bilinear(reader: StateReader, prefix: str, layer: GeometricBilinear) -> Sta
     names = ("linear_left", "linear_right", "linear_join_left", "linear_join_right")
     factors = [_linear(reader, f"{prefix}{name}.", layer.factor_linear, layer.half_width) for name in names]
     out = _linear(reader, f"{prefix}linear_out.", layer.out_linear)
-    return _prefixed("factor_linear.", _stack_rows(factors)) | _prefixed("out_linear.", out)
+    return prefixed("factor_linear.", _stack_rows(factors)) | prefixed("out_linear.", out)
 
 
 def _mlp(reader: StateReader, prefix: str, layer: GeometricMLP) -> State:
-    state = _prefixed("bilinear.", _bilinear(reader, f"{prefix}layers.0.", layer.bilinear))
+    state = prefixed("bilinear.", _bilinear(reader, f"{prefix}layers.0.", layer.bilinear))
     # Gates and dropouts count as layers there.
     stride = 2 if layer.dropout is None else 3
     for index, linear in enumerate(layer.linears):
         if not isinstance(linear, EquivariantLinear):
             raise AssertionError("an MLP holds linear layers only")
         theirs = (2 if layer.dropout is None else 3) + stride * index
-        state |= _prefixed(f"linears.{index}.", _linear(reader, f"{prefix}layers.{theirs}.", linear))
+        state |= prefixed(f"linears.{index}.", _linear(reader, f"{prefix}layers.{theirs}.", linear))
     return state
 
 
 def _block(reader: StateReader, prefix: str, layer: GATrBlock) -> State:
     attention = _self_attention(reader, f"{prefix}attention.", layer.attention)
-    return _prefixed("attention.", attention) | _prefixed("mlp.", _mlp(reader, f"{prefix}mlp.", layer.mlp))
+    return prefixed("attention.", attention) | prefixed("mlp.", _mlp(reader, f"{prefix}mlp.", layer.mlp))
 
 
 def _network(reader: StateReader, prefix: str, layer: GATr | AxialGATr) -> State:
-    state = _prefixed("linear_in.", _linear(reader, f"{prefix}linear_in.", layer.linear_in))
+    state = prefixed("linear_in.", _linear(reader, f"{prefix}linear_in.", layer.linear_in))
     for index, block in enumerate(layer.blocks):
         if not isinstance(block, GATrBlock):
             raise AssertionError("a network holds blocks only")
-        state |= _prefixed(f"blocks.{index}.", _block(reader, f"{prefix}blocks.{index}.", block))
-    return state | _prefixed("linear_out.", _linear(reader, f"{prefix}linear_out.", layer.linear_out))
+        state |= prefixed(f"blocks.{index}.", _block(reader, f"{prefix}blocks.{index}.", block))
+    return state | prefixed("linear_out.", _linear(reader, f"{prefix}linear_out.", layer.linear_out))
 
 
 # Building modules
@@ -237,8 +215,8 @@ def _network(reader: StateReader, prefix: str, layer: GATr | AxialGATr) -> State
 
 def _build_linear(options: dict[str, Any]) -> Built:
     known = ["in_mv_channels", "out_mv_channels", "in_s_channels", "out_s_channels", "bias", "initialization"]
-    _reject_unknown("EquiLinear", options, known)
-    _require("EquiLinear", options, "in_mv_channels", "out_mv_channels")
+    reject_unknown("EquiLinear", options, known)
+    require("EquiLinear", options, "in_mv_channels", "out_mv_channels")
     layer = EquivariantLinear(
         options["in_mv_channels"],
         options["out_mv_channels"],
@@ -254,8 +232,8 @@ def _build_linear(options: dict[str, Any]) -> Built:
 
 def _build_bilinear(options: dict[str, Any]) -> Built:
     known = ["in_mv_channels", "out_mv_channels", "hidden_mv_channels", "in_s_channels", "out_s_channels"]
-    _reject_unknown("GeometricBilinear", options, known)
-    _require("GeometricBilinear", options, "in_mv_channels", "out_mv_channels")
+    reject_unknown("GeometricBilinear", options, known)
+    require("GeometricBilinear", options, "in_mv_channels", "out_mv_channels")
     layer = GeometricBilinear(
         options["in_mv_channels"],
         options["out_mv_channels"],
@@ -270,7 +248,7 @@ def _build_bilinear(options: dict[str, Any]) -> Built:
 
 def _build_mlp(options: dict[str, Any]) -> Built:
     config = _mlp_config(options)
-    _require("GeoMLP", options, "mv_channels")
+    require("GeoMLP", options, "mv_channels")
     layer = GeometricMLP(
         options["mv_channels"],
         options.get("s_channels"),
@@ -284,7 +262,7 @@ def _build_mlp(options: dict[str, Any]) -> Built:
 
 def _build_self_attention(options: dict[str, Any]) -> Built:
     config = _attention_config(options)
-    _require("SelfAttention", options, "in_mv_channels", "out_mv_channels")
+    require("SelfAttention", options, "in_mv_channels", "out_mv_channels")
     _check_hidden(options, config)
     layer = SelfAttention(
         options["in_mv_channels"],
@@ -301,7 +279,7 @@ def _build_self_attention(options: dict[str, Any]) -> Built:
 def _build_cross_attention(options: dict[str, Any]) -> Built:
     queries = {name: options.pop(name, None) for name in ("in_q_mv_channels", "in_q_s_channels")}
     config = _attention_config(options)
-    _require("CrossAttention", {**options, **queries}, "in_mv_channels", "out_mv_channels", "in_q_mv_channels")
+    require("CrossAttention", {**options, **queries}, "in_mv_channels", "out_mv_channels", "in_q_mv_channels")
     _check_hidden(options, config)
     if not config.multi_query:
         raise ConfigError("GATr's CrossAttention exists with multi_query=True only")
@@ -321,8 +299,8 @@ def _build_cross_attention(options: dict[str, Any]) -> Built:
 
 def _build_block(options: dict[str, Any]) -> Built:
     known = ["mv_channels", "s_channels", "attention", "mlp", "dropout_prob", "checkpoint"]
-    _reject_unknown("GATrBlock", options, known)
-    _require("GATrBlock", options, "mv_channels")
+    reject_unknown("GATrBlock", options, known)
+    require("GATrBlock", options, "mv_channels")
     layer = GATrBlock(
         options["mv_channels"],
         options.get("s_channels"),
@@ -351,9 +329,9 @@ def _network_options(title: str, options: dict[str, Any], names: dict[str, str])
     """Translate the arguments of a network, of which ``names`` are its own."""
     translation = {**_NETWORK_CHANNELS, "num_blocks": "num_blocks", **names}
     # join_reference belongs to the call; recorded configs carry it along.
-    _reject_unknown(title, options, [*translation, "attention", "mlp", "checkpoint_blocks", "join_reference"])
+    reject_unknown(title, options, [*translation, "attention", "mlp", "checkpoint_blocks", "join_reference"])
     attention, mlp = _attention_config(options.get("attention")), _mlp_config(options.get("mlp"))
-    _require(title, options, "in_mv_channels", "out_mv_channels", "hidden_mv_channels")
+    require(title, options, "in_mv_channels", "out_mv_channels", "hidden_mv_channels")
     translated = {ours: options[theirs] for theirs, ours in translation.items() if theirs in options}
     if options.get("checkpoint_blocks"):
         translated["checkpoint"] = ("block",)

@@ -1,12 +1,14 @@
 """Reading a foreign state dict entry by entry, and reporting everything that does not fit at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cliffnet.errors import StateDictError
+
+State = dict[str, Tensor]
 
 
 class StateReader:
@@ -25,7 +27,16 @@ class StateReader:
         self.unread = dict.fromkeys(self.state)
         self.problems: list[str] = []
 
-    def take(self, name: str, *shape: int) -> Tensor:
+    def drop(self, *names: str) -> None:
+        """Take note that these entries have no part in what the module computes."""
+        for name in names:
+            self.unread.pop(name, None)
+
+    def drop_all(self, prefix: str) -> None:
+        """Take note that no entry with this prefix has a part in what the module computes."""
+        self.drop(*(name for name in self.state if name.startswith(prefix)))
+
+    def take(self, name: str, *shape: int, floating: bool = True) -> Tensor:
         """Return the entry ``name``; zeros of the expected shape stand in for one that does not fit."""
         value = self.state.get(name)
         self.unread.pop(name, None)
@@ -33,7 +44,7 @@ class StateReader:
             self.problems.append(f"missing {name} {shape}")
         elif tuple(value.shape) != shape:
             self.problems.append(f"misshapen {name}: {tuple(value.shape)}, expected {shape}")
-        elif not value.is_floating_point():
+        elif floating and not value.is_floating_point():
             self.problems.append(f"{name} has dtype {value.dtype}, expected a floating-point one")
         else:
             return value
@@ -46,3 +57,12 @@ class StateReader:
             raise StateDictError(
                 f"the state dict does not fit {title} with this config:\n  " + "\n  ".join(sorted(problems))
             )
+
+
+Converter = Callable[[StateReader], State]
+Built = tuple[nn.Module, Converter]
+
+
+def prefixed(prefix: str, state: State) -> State:
+    """Return the state with the prefix before all names."""
+    return {f"{prefix}{name}": value for name, value in state.items()}

@@ -137,11 +137,9 @@ class GATrBlock(nn.Module):
         return _add(streams, run_part(self._mix, "mlp" in self.checkpoint, *streams, reference=reference))
 
     def _attend(self, multivectors: Tensor, scalars: Tensor | None, **options: Tensor | None) -> Streams:
-        outputs: Streams = self.attention(multivectors, scalars, prologue=self.norm, **options)
+        outputs: Streams = self.attention(*self.norm(multivectors, scalars), **options)
         return outputs
 
     def _mix(self, multivectors: Tensor, scalars: Tensor | None, reference: Tensor) -> Streams:
-        # both layers of the bilinear map read the scalars, so these are normalised once
-        scalars = self.norm.of_scalars(scalars)
-        outputs: Streams = self.mlp(multivectors, scalars, reference=reference, prologue=self.norm.of_multivectors)
+        outputs: Streams = self.mlp(*self.norm(multivectors, scalars), reference=reference)
         return outputs

@@ -5,8 +5,9 @@ from cliffnet.nn.attention import CrossAttention, SelfAttention
 from cliffnet.nn.attention_functions import geometric_attention, join_attention, scalar_product_attention
 from cliffnet.nn.cemlp import CEMLP
 from cliffnet.nn.class_layers import ClassNormalization, MVLayerNorm, MVSiLU
-from cliffnet.nn.config import Compatibility, MLPConfig, SelfAttentionConfig
+from cliffnet.nn.config import BlockConfig, Compatibility, MLPConfig, SelfAttentionConfig
 from cliffnet.nn.dropout import GradeDropout
+from cliffnet.nn.graph_convolution import EquivariantGraphConvolution
 from cliffnet.nn.linear import EquivariantLinear
 from cliffnet.nn.mlp import GeometricBilinear, GeometricMLP, equivariant_join
 from cliffnet.nn.mv_linear import MVLinear
@@ -16,9 +17,11 @@ from cliffnet.nn.product_layers import FullyConnectedProductLayer, SteerableProd
 
 __all__ = [
     "CEMLP",
+    "BlockConfig",
     "ClassNormalization",
     "Compatibility",
     "CrossAttention",
+    "EquivariantGraphConvolution",
     "EquivariantLayerNorm",
     "EquivariantLinear",
     "FullyConnectedProductLayer",

@@ -15,7 +15,7 @@ from cliffnet.nn.dropout import GradeDropout
 from cliffnet.nn.layout import cat_channels, check_multivectors, check_scalars
 from cliffnet.nn.linear import EquivariantLinear
 from cliffnet.nn.positional_encoding import RotaryPositionalEncoding
-from cliffnet.ops import Prologue, attention_features, attention_values, shared_key_attention
+from cliffnet.ops import attention_features, attention_values, shared_key_attention
 
 Streams = tuple[Tensor, Tensor | None]
 
@@ -154,8 +154,7 @@ class SelfAttention(_AttentionLayer):
         qk_mv = in_mv_channels + additional_mv
         qk_scalars = _total(in_scalar_channels, additional_scalars)
         leak = compatibility.values_see_additional_features and not config.multi_query
-        self.has_additional = bool(additional_mv or additional_scalars)
-        self.fused = leak or not self.has_additional
+        self.fused = leak or not (additional_mv or additional_scalars)
         heads, kv_heads = self.heads, self.kv_heads
         if self.fused:
             self.qkv_linear = self._projection(qk_mv, qk_scalars, heads + 2 * kv_heads)
@@ -180,7 +179,6 @@ class SelfAttention(_AttentionLayer):
         additional_qk_mv: Tensor | None = None,
         additional_qk_scalars: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        prologue: Prologue | None = None,
     ) -> Streams:
         """Attend over the items of (..., items, C, B) multivectors and (..., items, S) scalars.
 
@@ -194,21 +192,17 @@ class SelfAttention(_AttentionLayer):
             Features that only queries and keys see, as many channels as the config says.
         attention_mask : Tensor, optional
             Boolean (True = may attend) or additive; see :func:`geometric_attention` for its shapes.
-        prologue : callable, optional
-            Applied to both streams first, see :class:`EquivariantLinear`.
 
         Returns
         -------
         tuple of Tensor and (Tensor or None)
             Shapes (..., items, out_mv_channels, B) and (..., items, out_scalar_channels).
         """
-        if prologue is not None and self.has_additional:
-            (multivectors, scalars), prologue = prologue(multivectors, scalars), None
         qk_mv, qk_scalars = self._add_features(multivectors, scalars, additional_qk_mv, additional_qk_scalars)
         heads, kv_heads, items = self.heads, self.kv_heads, multivectors.shape[-3]
         weights = self._distance_weights()
         if self.fused:
-            projection = self._encode(self.qkv_linear(qk_mv, qk_scalars, prologue=prologue))
+            projection = self._encode(self.qkv_linear(qk_mv, qk_scalars))
             if attention_mask is None and kv_heads == 1 and items < FUSED_FROM_KEYS:
                 return self._attend_to_few(projection, weights)
             q, k, v = self._features(projection, weights, (heads, kv_heads, kv_heads), items)

@@ -50,7 +50,8 @@ class ClassNormalization(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise multivectors ``(..., channels, B)``."""
-        return F.class_normalization(x, self.strength, self.partition)
+        # said, for compiled graphs take floats that are defaults as inputs
+        return F.class_normalization(x, self.strength, self.partition, epsilon=1e-6)
 
     def extra_repr(self) -> str:
         """Describe the layer for ``repr``."""
@@ -153,7 +154,15 @@ class MVLayerNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise multivectors ``(..., channels, B)``."""
-        return F.gate(F.layer_norm(x, self.algebra, by="norm"), self.gain.unsqueeze(-1))
+        return self.scale(self.divide(x))
+
+    def divide(self, x: Tensor) -> Tensor:
+        """Divide multivectors by the mean norm of their channels."""
+        return F.layer_norm(x, self.algebra, by="norm", gain=1.0)
+
+    def scale(self, x: Tensor) -> Tensor:
+        """Scale each channel by its factor: for callers that put what is linear between the two steps."""
+        return F.gate(x, self.gain.unsqueeze(-1))
 
     def extra_repr(self) -> str:
         """Describe the layer for ``repr``."""

@@ -137,7 +137,8 @@ class Config:
 class Compatibility(Config):
     """Faults of a reference implementation that a checkpoint trained with it needs.
 
-    Every switch is off by default. ``Compatibility.cast("gatr-1.4.3")`` turns on what GATr 1.4.3 does.
+    Every switch is off by default. ``Compatibility.cast("gatr-1.4.3")`` turns on what GATr 1.4.3 does, and
+    ``"cgenn"`` and ``"glgenn"`` what those do.
 
     Parameters
     ----------
@@ -155,6 +156,14 @@ class Compatibility(Config):
         A layer that has scalar inputs may be called without them. Without the switch that is an error.
     single_precision_frequencies : bool
         The frequencies of the rotary positional encoding are rounded to float32 also in float64 models.
+    norm_of_coefficients : bool
+        Read-outs take the Euclidean norm of the coefficients in every metric, though it is invariant in Euclidean
+        metrics only. Without the switch they take the norm of the metric.
+    padding_counts : bool
+        Padding takes part in means over particles and in the statistics of batches.
+    invariants_of_old_features : bool
+        A layer updates the scalars of particles with the invariants of the multivectors that come in. Without the
+        switch it uses those of the updated multivectors.
     """
 
     values_see_additional_features: bool = False
@@ -162,8 +171,22 @@ class Compatibility(Config):
     mean_keeps_outer_axes: bool = False
     missing_scalars_are_dropped: bool = False
     single_precision_frequencies: bool = False
+    norm_of_coefficients: bool = False
+    padding_counts: bool = False
+    invariants_of_old_features: bool = False
 
-    PRESETS: ClassVar[tuple[str, ...]] = ("none", "gatr-1.4.3")
+    PRESETS: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "none": (),
+        "gatr-1.4.3": (
+            "values_see_additional_features",
+            "mixed_gelu",
+            "mean_keeps_outer_axes",
+            "missing_scalars_are_dropped",
+            "single_precision_frequencies",
+        ),
+        "cgenn": ("norm_of_coefficients", "padding_counts", "invariants_of_old_features"),
+        "glgenn": ("norm_of_coefficients",),
+    }
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -173,9 +196,70 @@ class Compatibility(Config):
     def cast(cls, value: Any = None) -> Self:
         """Return ``value`` as switches; besides a dict it may be the name of a preset."""
         if isinstance(value, str):
-            check_choice("compatibility", value, cls.PRESETS)
-            return cls() if value == "none" else cls(**{field.name: True for field in dataclasses.fields(cls)})
+            check_choice("compatibility", value, tuple(cls.PRESETS))
+            return cls(**dict.fromkeys(cls.PRESETS[value], True))
         return super().cast(value)
+
+
+@dataclass(frozen=True)
+class BlockConfig(Config):
+    """What the layers of networks over a partition are made of; ``BlockConfig.cast("glgenn")`` is GLGENN's choice.
+
+    The defaults are those of CGENN, also to be had as ``BlockConfig.cast("cgenn")``.
+
+    Parameters
+    ----------
+    bias : bool
+        Whether linear maps add a bias to the scalars.
+    first_order : bool
+        Whether products add a linear term.
+    normalization : float or None
+        Initial value of the normalisation inside the products; None for none.
+    gates : {"class", "grade"}
+        Whether gates see and scale the classes of the partition, or each grade by itself whatever the partition.
+    output_norm : {"layer", "class"}
+        The norm at the end of a block: over all channels, or for each channel and class.
+    shared_embedding : bool
+        Whether the first linear map of a network has one weight for all classes.
+    """
+
+    bias: bool = True
+    first_order: bool = True
+    normalization: float | None = 0.0
+    gates: str = "class"
+    output_norm: str = "layer"
+    shared_embedding: bool = True
+
+    PRESETS: ClassVar[tuple[str, ...]] = ("cgenn", "glgenn")
+
+    def __post_init__(self) -> None:
+        for name in ("bias", "first_order", "shared_embedding"):
+            _boolean(name, getattr(self, name))
+        number = isinstance(self.normalization, (int, float)) and not isinstance(self.normalization, bool)
+        _require(
+            number or self.normalization is None,
+            f"normalization is {self.normalization!r}; give a number, or None for no normalisation",
+        )
+        check_choice("gates", self.gates, ("class", "grade"))
+        check_choice("output_norm", self.output_norm, ("layer", "class"))
+
+    @classmethod
+    def cast(cls, value: Any = None) -> Self:
+        """Return ``value`` as options; besides a dict it may be the name of a preset."""
+        if not isinstance(value, str):
+            return super().cast(value)
+        check_choice("blocks", value, cls.PRESETS)
+        if value == "cgenn":
+            return cls()
+        return cls(bias=False, first_order=False, gates="grade", output_norm="class", shared_embedding=False)
+
+    def embedding_partition(self, partition: Partition) -> Partition:
+        """Return the classes of the first linear map."""
+        return Partition.whole(partition.algebra) if self.shared_embedding else partition
+
+    def gate_partition(self, partition: Partition) -> Partition:
+        """Return the classes that the gates tell apart."""
+        return partition if self.gates == "class" else Partition.by_grade(partition.algebra)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cliffnet import functional as F
 from cliffnet.algebra import Algebra
 from cliffnet.errors import DTypeError, ShapeError
 
@@ -31,6 +32,27 @@ def cat_channels(tensors: Sequence[Tensor]) -> Tensor:
 def split_channels(x: Tensor, sizes: Sequence[int]) -> list[Tensor]:
     """Split multivectors along their channels; the gradient is blade-major."""
     return [part.movedim(0, -1) for part in x.movedim(-1, 0).split(list(sizes), dim=-1)]
+
+
+def embed_vectors(x: Tensor, algebra: Algebra) -> Tensor:
+    """Return vectors (..., C, n) as multivectors (..., C, B), blade-major."""
+    return F.change_layout(F.to_blade_major(x), algebra.vectors, algebra.full)
+
+
+def embed_scalars(x: Tensor, algebra: Algebra) -> Tensor:
+    """Return scalars (..., C) as multivectors (..., C, B), blade-major."""
+    return F.change_layout(F.to_blade_major(x.unsqueeze(-1)), algebra.scalars, algebra.full)
+
+
+def check_vectors(x: Tensor, channels: int | None, algebra: Algebra, name: str) -> None:
+    """Raise unless ``x`` is floating point with shape (..., channels, n); any number of channels fits None."""
+    wanted = "channels" if channels is None else channels
+    if x.dim() < 2 or x.shape[-1] != algebra.dim or (channels is not None and x.shape[-2] != channels):
+        raise ShapeError(
+            f"{name} has shape {tuple(x.shape)}; expected (..., {wanted}, {algebra.dim}), vectors of {algebra}"
+        )
+    if not x.is_floating_point():
+        raise DTypeError(f"{name} has dtype {x.dtype}; convert it to a floating-point dtype first")
 
 
 def check_multivectors(x: Tensor, channels: int, algebra: Algebra, name: str = "multivectors") -> None:

@@ -9,7 +9,7 @@ from cliffnet.algebra import Algebra
 from cliffnet.errors import ConfigError
 from cliffnet.nn.config import INITIALIZATIONS, check_choice
 from cliffnet.nn.layout import check_multivectors, check_scalars
-from cliffnet.ops import Prologue, Streams, linear_streams
+from cliffnet.ops import Streams, linear_streams
 
 # Scale of the weights, scale of the maps to scalars, mean of the bias, per initialisation scheme.
 _SCHEMES = {
@@ -153,9 +153,7 @@ class EquivariantLinear(nn.Module):
             bound = scale / math.sqrt(sum(weight.shape[1] for weight in streams))
             self.scalar_bias.uniform_(-bound, bound)
 
-    def forward(
-        self, multivectors: Tensor, scalars: Tensor | None = None, *, prologue: Prologue | None = None
-    ) -> Streams:
+    def forward(self, multivectors: Tensor, scalars: Tensor | None = None) -> Streams:
         """Map multivectors and scalars.
 
         Parameters
@@ -164,10 +162,6 @@ class EquivariantLinear(nn.Module):
             Shape (..., in_mv_channels, B).
         scalars : Tensor, optional
             Shape (..., in_scalar_channels).
-        prologue : callable, optional
-            Takes and returns both streams: the layer maps what it makes of its inputs. It runs once more in the
-            backward pass rather than that its results are kept, so it should be cheap; it must have no tensors of its
-            own that require gradients, and leave the shape of scalars alone.
 
         Returns
         -------
@@ -179,8 +173,7 @@ class EquivariantLinear(nn.Module):
         ShapeError
             If channels or blades do not fit this layer, or scalars are missing.
         """
-        if prologue is None:
-            check_multivectors(multivectors, self.in_mv_channels, self.algebra)
+        check_multivectors(multivectors, self.in_mv_channels, self.algebra)
         if scalars is not None or not self.allow_missing_scalars:
             check_scalars(scalars, self.in_scalar_channels, multivectors.shape[:-2])
         scalar_to_mv, scalar_to_scalar, bias = self.scalar_to_mv, self.scalar_to_scalar, self.bias
@@ -197,7 +190,6 @@ class EquivariantLinear(nn.Module):
             scalar_to_scalar,
             self.scalar_bias,
             self.maps.number,
-            prologue,
             not self.keeps_outputs,
         )
 

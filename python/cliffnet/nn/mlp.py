@@ -12,7 +12,7 @@ from cliffnet.nn.attention_features import volume_blade
 from cliffnet.nn.config import Compatibility
 from cliffnet.nn.dropout import GradeDropout
 from cliffnet.nn.linear import EquivariantLinear
-from cliffnet.ops import Prologue, Streams, product_and_join
+from cliffnet.ops import Streams, product_and_join
 
 
 def equivariant_join(x: Tensor, y: Tensor, reference: Tensor, algebra: Algebra) -> Tensor:
@@ -117,14 +117,7 @@ class GeometricBilinear(nn.Module):
         self.factor_linear.reset_parameters("almost_unit_scalar", slice(self.half_width, 2 * self.half_width))
         self.out_linear.reset_parameters()
 
-    def forward(
-        self,
-        multivectors: Tensor,
-        scalars: Tensor | None = None,
-        *,
-        reference: Tensor,
-        prologue: Prologue | None = None,
-    ) -> Streams:
+    def forward(self, multivectors: Tensor, scalars: Tensor | None = None, *, reference: Tensor) -> Streams:
         """Combine (..., C, B) multivectors with themselves.
 
         Parameters
@@ -135,8 +128,6 @@ class GeometricBilinear(nn.Module):
             Shape (..., in_scalar_channels).
         reference : Tensor
             Reference multivector of the join, shape (..., B), broadcasting with (..., channels, B).
-        prologue : callable, optional
-            Applied to the multivectors first, see :class:`EquivariantLinear`; it leaves the scalars alone.
 
         Returns
         -------
@@ -148,16 +139,9 @@ class GeometricBilinear(nn.Module):
                 f"the join reference has shape {tuple(reference.shape)}; its last axis must be the "
                 f"{self.algebra.num_blades} blades of {self.algebra}"
             )
-        factors, _ = self.factor_linear(multivectors, scalars, prologue=prologue)
-
-        def combine(factors: Tensor, scalars: Tensor | None) -> Streams:
-            return product_and_join(factors, reference, self.product, self.join, self.orientation), scalars
-
-        outputs: Streams
-        if reference.requires_grad:
-            outputs = self.out_linear(*combine(factors, scalars))
-        else:
-            outputs = self.out_linear(factors, scalars, prologue=combine)
+        factors, _ = self.factor_linear(multivectors, scalars)
+        products = product_and_join(factors, reference, self.product, self.join, self.orientation)
+        outputs: Streams = self.out_linear(products, scalars)
         return outputs
 
 
@@ -218,20 +202,13 @@ class GeometricMLP(nn.Module):
         if dropout_probability is not None:
             self.dropout = GradeDropout(dropout_probability, algebra=algebra)
 
-    def forward(
-        self,
-        multivectors: Tensor,
-        scalars: Tensor | None = None,
-        *,
-        reference: Tensor,
-        prologue: Prologue | None = None,
-    ) -> Streams:
+    def forward(self, multivectors: Tensor, scalars: Tensor | None = None, *, reference: Tensor) -> Streams:
         """Map (..., C_first, B) multivectors and (..., S_first) scalars; see :class:`GeometricBilinear`."""
-        mv, hidden = self.bilinear(multivectors, scalars, reference=reference, prologue=prologue)
+        mv, hidden = self.bilinear(multivectors, scalars, reference=reference)
         if self.dropout is not None:
             mv, hidden = self.dropout(mv, hidden)
         for linear in self.linears:
-            mv, hidden = linear(mv, hidden, prologue=self.activation)
+            mv, hidden = linear(*self.activation(mv, hidden))
             if self.dropout is not None:
                 mv, hidden = self.dropout(mv, hidden)
         return mv, hidden

@@ -36,7 +36,7 @@ class MVLinear(nn.Module):
     Notes
     -----
     Equivariant under every isometry of the generators, degenerate metrics included: ``f(g.x) = g.f(x)``; with the
-    classes modulo 4 under the generalised Lipschitz group too, except for the bias where grade 4 mixes with the scalar.
+    classes modulo 4, or coarser ones, under the generalised Lipschitz group too, which leaves the bias alone.
 
     References
     ----------

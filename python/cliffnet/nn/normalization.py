@@ -45,16 +45,8 @@ class EquivariantLayerNorm(nn.Module):
 
     def forward(self, multivectors: Tensor, scalars: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Normalise (..., C, B) multivectors and (..., S) scalars."""
-        return self.of_multivectors(multivectors, self.of_scalars(scalars))
-
-    def of_multivectors(self, multivectors: Tensor, scalars: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Normalise multivectors only."""
-        return F.layer_norm(multivectors, self.algebra, epsilon=self.epsilon, gain=self.gain), scalars
-
-    @staticmethod
-    def of_scalars(scalars: Tensor | None) -> Tensor | None:
-        """Normalise scalars only."""
-        return None if scalars is None else nn.functional.layer_norm(scalars, scalars.shape[-1:])
+        outputs = F.layer_norm(multivectors, self.algebra, epsilon=self.epsilon, gain=self.gain)
+        return outputs, None if scalars is None else nn.functional.layer_norm(scalars, scalars.shape[-1:])
 
     def extra_repr(self) -> str:
         """Describe the layer for ``repr``."""

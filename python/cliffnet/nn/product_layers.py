@@ -11,8 +11,11 @@ from cliffnet.nn.class_layers import ClassNormalization
 from cliffnet.nn.config import check_channels, check_partition
 from cliffnet.nn.mv_linear import MVLinear
 
-# Keeps the variance of the sum of two terms.
-_HALVED = math.sqrt(0.5)
+
+def _halved(value: Tensor) -> Tensor:
+    """Halve the variance, which keeps that of the sum of two terms."""
+    # a literal: compiled graphs take names of numbers as inputs
+    return 0.7071067811865476 * value
 
 
 class _ProductLayer(nn.Module):
@@ -43,11 +46,6 @@ class _ProductLayer(nn.Module):
             if layer is not None:
                 layer.reset_parameters()
 
-    def right_factor(self, x: Tensor) -> Tensor:
-        """Return the normalised linear image of ``x``, the right factor of the product."""
-        right: Tensor = self.right(x)
-        return right if self.normalization is None else self.normalization(right)
-
     def product(self, x: Tensor, right: Tensor, weight: Tensor) -> Tensor:
         """Multiply; the subclasses say how channels are paired."""
         raise NotImplementedError
@@ -60,14 +58,24 @@ class _ProductLayer(nn.Module):
         ShapeError, DTypeError, DeviceError
             If ``x`` does not hold that many channels of multivectors of the partition's algebra.
         """
-        right = self.right_factor(x)
         left = self.left
         if left is None:
-            return self.product(x, right, self.weight)
+            return self._join(x, self.right(x), None)
         # The common factor goes into the weights, which are smaller than the activations.
-        bias = None if left.bias is None else _HALVED * left.bias
-        first = F.equivariant_linear(x, _HALVED * left.weight, left.maps, bias)
-        return first + self.product(x, right, _HALVED * self.weight)
+        bias = None if left.bias is None else _halved(left.bias)
+        return self._join(x, self.right(x), F.equivariant_linear(x, _halved(left.weight), left.maps, bias))
+
+    def forward_of_images(self, x: Tensor, right: Tensor, left: Tensor | None) -> Tensor:
+        """Do what follows the linear maps, for callers that work out ``right(x)`` and ``left(x)`` in their own way."""
+        return self._join(x, right, None if left is None else _halved(left))
+
+    def _join(self, x: Tensor, right: Tensor, first: Tensor | None) -> Tensor:
+        """Add the product of ``x`` and its normalised image to the first-order term, which is scaled already."""
+        if self.normalization is not None:
+            right = self.normalization(right)
+        if first is None:
+            return self.product(x, right, self.weight)
+        return first + self.product(x, right, _halved(self.weight))
 
     def extra_repr(self) -> str:
         """Describe the layer for ``repr``."""

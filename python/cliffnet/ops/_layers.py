@@ -98,6 +98,7 @@ class _SelfGate(Operator):
     name = "self_gate"
     schema = "(Tensor x, int blade, int activation) -> Tensor"
     tensors = 1
+    is_remade = True
 
     def __call__(self, *arguments: Any) -> Tensor:
         # a formula, which the compiler fuses with its neighbours: quicker than a kernel that it cannot see into
@@ -131,6 +132,7 @@ class _ChannelNorm(Operator):
     name = "channel_norm"
     schema = "(Tensor x, int plan, int invariant, float epsilon, int scaling, float floor, float gain) -> Tensor"
     tensors = 1
+    is_remade = True
 
     def fake(self, x: Tensor, *options: Any) -> Tensor:
         return empty_results((x,), (x.shape[-1],))[0]

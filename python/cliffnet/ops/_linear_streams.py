@@ -6,25 +6,21 @@ the multivectors. Where derivatives of the gradients are wanted, and under trans
 by one.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.nn.functional import linear
 
 from cliffnet.algebra import map_table
-from cliffnet.ops import _operator
 from cliffnet.ops._linear import equivariant_linear, equivariant_linear_backward
-from cliffnet.ops._operator import Gradients, differentiate
+from cliffnet.ops._operator import Gradients, differentiate, is_plain
 from cliffnet.ops._remade import RemadeFunction, keep, kept
 
 _TENSORS = 8
 _INPUT, _WEIGHT, _BIAS = 1, 2, 4
 
 Streams = tuple[Tensor, Tensor | None]
-Prologue = Callable[[Tensor, Tensor | None], Streams]
 
 
 def linear_streams(
@@ -37,7 +33,6 @@ def linear_streams(
     scalar_to_scalar: Tensor | None,
     scalar_bias: Tensor | None,
     maps: int,
-    prologue: Prologue | None = None,
     is_remade: bool = False,
 ) -> Streams:
     """Map multivectors and scalars, each to both.
@@ -58,9 +53,6 @@ def linear_streams(
         Shape ``(S_out,)``.
     maps : int
         Number of the family of linear maps.
-    prologue : callable, optional
-        Applied to multivectors and scalars first, and once more in the backward pass, so that its results need not be
-        kept: something cheap, such as a norm or a gate, without tensors of its own that require gradients.
     is_remade : bool
         Whether a step that follows makes the outputs again in its backward pass rather than that it keeps them.
 
@@ -71,31 +63,13 @@ def linear_streams(
     """
     tensors = (multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias)
     if is_plain(tensors):
-        streams: Streams = _Recorded.apply(*tensors, maps, prologue, is_remade)
+        streams: Streams = _Recorded.apply(*tensors, maps, is_remade)
         return streams
-    return _composite(*tensors, maps, prologue)
-
-
-def is_plain(tensors: Sequence[Tensor | None]) -> bool:
-    """Tell whether tensors are plain ones in plain eager code that records derivatives."""
-    return (
-        not _operator._is_compiling()
-        and _operator._grad_enabled()
-        and not _operator._functorch_active()
-        and forward_ad._current_level < 0
-        and not _operator._dispatch_modes()
-        and not _operator._function_modes()
-        and not _operator._is_autocasting()
-        and all(tensor is None or type(tensor) in _operator._PLAIN for tensor in tensors)
-    )
+    return _composite(*tensors, maps)
 
 
 def _composite(*arguments: Any) -> Streams:
-    multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias, maps, prologue = (
-        arguments
-    )
-    if prologue is not None:
-        multivectors, scalars = prologue(multivectors, scalars)
+    multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias, maps = arguments
     if scalar_to_mv is not None:
         bias = linear(scalars, scalar_to_mv, bias)
     if bias is None:
@@ -115,11 +89,7 @@ def _rows(x: Tensor) -> Tensor:
 
 def _run(*arguments: Any) -> Streams:
     """Do what the composition does, with fewer calls and nothing recorded."""
-    multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias, maps, prologue = (
-        arguments
-    )
-    if prologue is not None:
-        multivectors, scalars = prologue(multivectors, scalars)
+    multivectors, scalars, weight, bias, scalar_to_mv, mv_to_scalar, scalar_to_scalar, scalar_bias, maps = arguments
     leading = multivectors.shape[:-2]
     if scalar_to_mv is not None:
         bias = _product(_rows(scalars), scalar_to_mv, bias).view(*leading, weight.shape[0])
@@ -139,44 +109,21 @@ class _Recorded(RemadeFunction):
     @staticmethod
     def forward(context: Any, *arguments: Any) -> Streams:
         keep(context, arguments[:_TENSORS])
-        *context.constants, context.is_remade = arguments[_TENSORS:]
+        context.maps, context.is_remade = arguments[_TENSORS:]
         context.set_materialize_grads(False)
         return _run(*arguments[:-1])
 
     @staticmethod
     def remade(context: Any, tensors: tuple[Any, ...]) -> Streams:
         function = _composite if torch.is_grad_enabled() else _run
-        return function(*tensors, *context.constants)
+        return function(*tensors, context.maps)
 
     @staticmethod
     def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         tensors, needed = kept(context), context.needs_input_grad[:_TENSORS]
-        maps, prologue = context.constants
         if torch.is_grad_enabled() or None in cotangents[: 1 + (tensors[5] is not None)]:
-            return *_differentiated(cotangents, tensors, needed, (maps, prologue)), None, None, None
-        if prologue is None:
-            return *_gradients(cotangents, tensors, needed, maps), None, None, None
-        sources = [
-            None if x is None else x.detach().requires_grad_(need) for x, need in zip(tensors[:2], needed, strict=False)
-        ]
-        with torch.enable_grad():
-            streams = prologue(*sources)
-        made = [None if x is None else x.detach() for x in streams]
-        found = _gradients(cotangents, (*made, *tensors[2:]), needed, maps)
-        return *_pulled_back(streams, found[:2], sources), *found[2:], None, None, None
-
-
-def _pulled_back(streams: Streams, cotangents: Gradients, sources: list[Tensor | None]) -> tuple[Tensor | None, ...]:
-    """Return the gradients of the sources of a prologue, of which some scalars may have passed through."""
-    pairs = [
-        (x, g) for x, g in zip(streams, cotangents, strict=True) if x is not None and g is not None and x.requires_grad
-    ]
-    wanted = [x for x in sources if x is not None and x.requires_grad]
-    if not pairs or not wanted:
-        return None, None
-    outputs, weights = zip(*pairs, strict=True)
-    found = iter(torch.autograd.grad(outputs, wanted, weights, allow_unused=True))
-    return tuple(next(found) if x is not None and x.requires_grad else None for x in sources)
+            return *_differentiated(cotangents, tensors, needed, context.maps), None, None
+        return *_gradients(cotangents, tensors, needed, context.maps), None, None
 
 
 def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -184,14 +131,14 @@ def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _differentiated(
-    cotangents: Gradients, tensors: tuple[Any, ...], needed: tuple[bool, ...], constants: tuple[Any, ...]
+    cotangents: Gradients, tensors: tuple[Any, ...], needed: tuple[bool, ...], maps: int
 ) -> list[Tensor | None]:
     """Return gradients that can be differentiated again, through the parts."""
     given = [tensor is not None for tensor in tensors]
 
     def parts(*present: Tensor) -> tuple[Tensor, ...]:
         rest = iter(present)
-        outputs = _composite(*(next(rest) if is_given else None for is_given in given), *constants)
+        outputs = _composite(*(next(rest) if is_given else None for is_given in given), maps)
         return tuple(output for output in outputs if output is not None)
 
     present = tuple(tensor for tensor in tensors if tensor is not None)

@@ -30,6 +30,7 @@ from cliffnet._log import warn_once
 from cliffnet.errors import CliffnetInternalError, DTypeError
 from cliffnet.ops._backend import active_backend
 from cliffnet.ops._cuda import cuda_operators
+from cliffnet.ops._remade import RemadeFunction, keep, kept
 
 _functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
 _is_legacy_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
@@ -62,6 +63,9 @@ class Operator(ABC):
         Schema without the name: tensors first, then numbers.
     tensors : int
         Number of tensor arguments.
+    is_remade : bool
+        Whether steps that keep the results call the operator again in the backward pass rather than that they keep
+        them, see :mod:`cliffnet.ops._remade`: for operators that are quick, next to what follows them.
     direct : callable
         Runs the operator on plain CPU tensors in plain eager code, derivatives included. For everything else, and for
         arguments that do not fit, it returns ``NotImplemented``. The compiler cannot trace it.
@@ -70,6 +74,7 @@ class Operator(ABC):
     name: str
     schema: str
     tensors: int
+    is_remade: bool = False
     direct: Callable[..., Result]
 
     def __init__(self) -> None:
@@ -201,6 +206,23 @@ class Operator(ABC):
             raise _translated(error) from None
 
 
+def is_plain(tensors: Sequence[Tensor | None]) -> bool:
+    """Tell whether tensors are plain ones in plain eager code that records derivatives."""
+    return _grad_enabled() and _is_eager(tensors)
+
+
+def _is_eager(tensors: Sequence[Tensor | None]) -> bool:
+    return (
+        not _is_compiling()
+        and not _functorch_active()
+        and forward_ad._current_level < 0
+        and not _dispatch_modes()
+        and not _function_modes()
+        and not _is_autocasting()
+        and all(tensor is None or type(tensor) in _PLAIN for tensor in tensors)
+    )
+
+
 def differentiate(
     function: Callable[..., Result],
     cotangents: Sequence[Tensor | None],
@@ -291,17 +313,23 @@ def _recording_function(operator: Operator, native_forward: Callable[..., Result
     """Return the ``autograd.Function`` that saves the arguments; its forward may be the native twin of ours."""
 
     def record(context: Any, *arguments: Any) -> Result:
-        context.save_for_backward(*arguments[: operator.tensors])
-        context.constants = arguments[operator.tensors :]
+        tensors, context.constants = arguments[: operator.tensors], arguments[operator.tensors :]
+        context.is_remade = operator.is_remade and _is_eager(tensors)
+        keep(context, tensors)
         context.set_materialize_grads(False)
         return operator.dispatched(*arguments)
 
-    class Recorded(torch.autograd.Function):
-        forward = staticmethod(native_forward or record)
+    class Recorded(RemadeFunction):
+        forward = staticmethod(record if operator.is_remade or native_forward is None else native_forward)
+
+        @staticmethod
+        def remade(context: Any, tensors: tuple[Any, ...]) -> tuple[Tensor, ...]:
+            result = operator(*tensors, *context.constants)
+            return (result,) if isinstance(result, Tensor) else result
 
         @staticmethod
         def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-            arguments = (*context.saved_tensors, *context.constants)
+            arguments = (*kept(context), *context.constants)
             gradients = operator.gradients(cotangents, arguments, context.needs_input_grad[: operator.tensors])
             return (*gradients, *(None for _ in context.constants))
 

@@ -27,6 +27,7 @@ class _ProductAndJoin(Operator):
     name = "product_and_join"
     schema = "(Tensor factors, Tensor reference, int product, int join, int orientation) -> Tensor"
     tensors = 2
+    is_remade = True
 
     def fake(self, factors: Tensor, reference: Tensor, product: int, join: int, orientation: int) -> Tensor:
         return _empty((factors,), reference, factors.shape[-2] // 2)

@@ -1,8 +1,8 @@
 """Inputs of recorded steps that are not kept for the backward pass, because the step they come from makes them again.
 
-A step whose outputs are quick to make sets ``context.is_remade`` and has a static method ``remade``. The step after it
-then keeps the step instead of its outputs. Whoever else holds such an output, a hook for instance, gets its derivatives
-too: as long as the tensor lives, it is used itself.
+A step whose outputs are quick to make, a norm or a gate for instance, sets ``context.is_remade`` and has a static
+method ``remade``. The step after it then keeps the step instead of its outputs. Whoever else holds such an output, a
+hook for instance, gets its derivatives too: as long as the tensor lives, it is used itself.
 """
 
 import weakref
@@ -29,19 +29,19 @@ def keep(context: Any, tensors: Sequence[Tensor | None]) -> None:
         node = None if tensor is None else tensor.grad_fn
         if tensor is not None and getattr(node, "is_remade", False):
             origins[place] = (weakref.ref(tensor), tensor._version, node, tensor.output_nr)
-    context.origins, context.unpacked = origins, None
+    context.origins = origins
     context.save_for_backward(*(None if place in origins else tensor for place, tensor in enumerate(tensors)))
 
 
 def kept(context: Any) -> tuple[Any, ...]:
-    """Return the tensors that :func:`keep` was given."""
-    if context.unpacked is not None:
-        unpacked: tuple[Any, ...] = context.unpacked
+    """Return the tensors that :func:`keep`, or ``save_for_backward``, was given."""
+    unpacked: tuple[Any, ...] | None = getattr(context, "unpacked", None)
+    if unpacked is not None:
         context.unpacked = None
         return unpacked
     restored = list(context.saved_tensors)
     made: dict[Any, tuple[Tensor | None, ...]] = {}
-    for place, (reference, version, node, output) in context.origins.items():
+    for place, (reference, version, node, output) in getattr(context, "origins", {}).items():
         tensor = reference()
         if tensor is None or tensor._version != version:
             if node not in made:

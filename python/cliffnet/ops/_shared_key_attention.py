@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from cliffnet.ops._attention import attention_features, attention_features_backward, attention_values
-from cliffnet.ops._linear_streams import is_plain
-from cliffnet.ops._operator import differentiate
+from cliffnet.ops._operator import differentiate, is_plain
 from cliffnet.ops._remade import RemadeFunction, keep, kept
 
 

@@ -7,6 +7,10 @@ from cliffnet.reference._attention import attention_values as attention_values
 from cliffnet.reference._attention import comparison_of as comparison_of
 from cliffnet.reference._attention_backward import attention_features_backward as attention_features_backward
 from cliffnet.reference._bilinear import bilinear as bilinear
+from cliffnet.reference._class_gate import RECIPROCAL as RECIPROCAL
+from cliffnet.reference._class_gate import SIGMOID as SIGMOID
+from cliffnet.reference._class_gate import class_gate as class_gate
+from cliffnet.reference._class_gate import class_gate_backward as class_gate_backward
 from cliffnet.reference._fully_connected import fully_connected_product as fully_connected_product
 from cliffnet.reference._fully_connected import fully_connected_product_backward as fully_connected_product_backward
 from cliffnet.reference._gated_steerable import Surroundings as Surroundings

@@ -64,8 +64,8 @@ def assert_equivariant(
         mapping of tensors; entries that are None are left out.
     algebra : Algebra
         The algebra.
-    group : {"pin", "spin", "isometries"} or Tensor
-        The group, see :func:`group_elements`, or versors of your own.
+    group : {"pin", "spin", "isometries", "generalized_lipschitz"} or Tensor
+        The group, see :func:`group_elements`, or invertible elements of your own.
     inputs : sequence
         One entry per multivector argument: the leading shape of normal numbers to draw (``(4, 3)`` for a batch of
         four with three channels), a function of a ``torch.Generator`` that draws them, for functions that accept

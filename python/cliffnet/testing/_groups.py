@@ -1,8 +1,9 @@
 """Random elements of the groups that act on an algebra, and how they act."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -11,15 +12,18 @@ from cliffnet import functional as F
 from cliffnet.algebra import Algebra, Layout
 from cliffnet.errors import ConfigError, DomainError, ShapeError
 from cliffnet.multivector import Multivector
+from cliffnet.testing._tolerance import equivariance_tolerance
 
-Group = Literal["pin", "spin", "isometries"]
+Group = Literal["pin", "spin", "isometries", "generalized_lipschitz"]
 
 _UNCHANGED = 1e-12
+# below, even elements whose logarithm changes sign under reversion are products of vectors
+_MIXING_DIM = 6
 
 
 @dataclass(frozen=True)
 class GroupElement:
-    """An automorphism of an algebra: the action of a versor, of a linear map of the vectors, or of both in turn.
+    """A linear map of an algebra: the action of a versor, of a linear map of the vectors, or of both in turn.
 
     Attributes
     ----------
@@ -28,7 +32,8 @@ class GroupElement:
     description : str
         What the element is, for people.
     versor : Tensor, optional
-        Shape ``(num_blades,)``, float64. Acts by ``V x V^-1``, with ``involute(x)`` for odd ``V``.
+        Shape ``(num_blades,)``, float64; any invertible element. Acts by the twisted adjoint action: by ``V x V^-1`` on
+        even and ``involute(V) x V^-1`` on odd multivectors.
     matrix : Tensor, optional
         Shape ``(n, n)``, float64; column ``i`` is the image of generator ``i``. Acts after the versor, as an
         outermorphism.
@@ -57,19 +62,21 @@ class GroupElement:
         Raises
         ------
         LayoutError
-            If the group mixes blades of the layout with others: one that holds only some blades of a grade.
+            If the element mixes blades of the layout with others.
         """
         full = self.algebra.full
         moved = x if layout is None else F.change_layout(x, layout, full)
         if self.versor is not None:
-            moved = F.sandwich(self.versor.to(moved.dtype).to(moved.device), moved, self.algebra)
+            moved = _twisted_adjoint(self.versor, moved, self.algebra)
         if self.matrix is not None:
             moved = F.outermorphism(self.matrix.to(moved.dtype).to(moved.device), moved, self.algebra)
         if layout is None:
             return moved
-        if any(layout.grades.count(grade) != len(self.algebra.grade_indices(grade)) for grade in layout.grades):
-            F.change_layout(moved, full, layout)
-        return F.change_layout(moved, full, layout, project=True)
+        kept = F.change_layout(moved, full, layout, project=True)
+        lost = moved - F.change_layout(kept, layout, full)
+        if lost.numel() and lost.abs().max() > equivariance_tolerance(x.dtype) * moved.abs().max():
+            F.change_layout(lost, full, layout)  # refuses them by name
+        return kept
 
     def __str__(self) -> str:
         text = self.description
@@ -81,26 +88,41 @@ class GroupElement:
         return text
 
 
+def _twisted_adjoint(element: Tensor, x: Tensor, algebra: Algebra) -> Tensor:
+    inverse = F.inverse(element, algebra).to(x.dtype).to(x.device)
+    element = element.to(x.dtype).to(x.device)
+    odd_part = F.grade_project(element, range(1, algebra.dim + 1, 2), algebra)
+    # the odd part meets the involute of x, so that the involute of the element meets the odd part of x
+    moved = F.geometric_product(element - odd_part, x, algebra)
+    moved = moved + F.geometric_product(odd_part, F.grade_involute(x, algebra), algebra)
+    return F.geometric_product(moved, inverse, algebra)
+
+
 def group_elements(algebra: Algebra, group: Group | Tensor = "pin", *, seed: int = 0) -> list[GroupElement]:
     """Draw elements of every kind that a group has.
 
-    ==============  ===============================================================================
-    group           elements
-    ==============  ===============================================================================
-    pin             products of 1 to n unit vectors, with null parts where the metric has any, and
-                    translations ``exp(B)``, ``B^2 = 0``
-    spin            products of an even number with ``V reverse(V) = 1``, and translations: the group
-                    of ``algebra.equivariant_maps("spin")``
-    isometries      those of pin, and the other isometries of a degenerate metric, which are no
-                    versors: null generators are mapped among themselves and added to the others
-    ==============  ===============================================================================
+    =====================  ========================================================================
+    group                  elements
+    =====================  ========================================================================
+    pin                    products of 1 to n unit vectors, with null parts where the metric has
+                           any, and translations ``exp(B)``, ``B^2 = 0``
+    spin                   products of an even number with ``V reverse(V) = 1``, and translations:
+                           the group of ``algebra.equivariant_maps("spin")``
+    isometries             those of pin, and the other isometries of a degenerate metric, which are
+                           no versors: null generators are mapped among themselves and added to the
+                           others
+    generalized_lipschitz  those of pin, and from six generators on products with a scalar plus a
+                           product of six generators, which mix grades but not their classes
+                           modulo 4
+    =====================  ========================================================================
 
     Parameters
     ----------
     algebra : Algebra
         With at most 12 generators.
-    group : {"pin", "spin", "isometries"} or Tensor
-        The group, or versors of your own, shape ``(count, num_blades)``.
+    group : {"pin", "spin", "isometries", "generalized_lipschitz"} or Tensor
+        The group, or invertible elements of your own, shape ``(count, num_blades)``, that act by the twisted adjoint
+        action.
     seed : int
         Seed of the draws.
 
@@ -112,6 +134,12 @@ def group_elements(algebra: Algebra, group: Group | Tensor = "pin", *, seed: int
     ------
     ConfigError
         If the group is unknown, or acts trivially, as Pin of Cl(0,0,r) does.
+    NotInvertibleError
+        If one of your own elements has no inverse.
+
+    References
+    ----------
+    Filimoshina and Shirokov, GLGENN, 2025, section 3, for the generalised Lipschitz group; arXiv:2506.09625.
 
     Examples
     --------
@@ -151,6 +179,8 @@ def simple_elements(algebra: Algebra, group: Group | Tensor) -> Iterator[GroupEl
             elif metric[i] * metric[j] < 0.0:
                 size = abs(metric[i] * metric[j]) ** 0.5
                 yield GroupElement(algebra, "boost", one + 0.5 * _blade(algebra, 1 << i | 1 << j) / size)
+    if group == "generalized_lipschitz" and algebra.dim >= _MIXING_DIM:
+        yield GroupElement(algebra, "turn that mixes grades", _mixing_turn(algebra))
     if group == "isometries":
         for i in range(algebra.dim):
             if metric[i] == 0.0:
@@ -227,8 +257,9 @@ def _elements(algebra: Algebra, group: Group | Tensor, generator: torch.Generato
         for index, versor in enumerate(group.double()):
             yield GroupElement(algebra, f"versor {index} of the group given", versor)
         return
-    if group not in ("pin", "spin", "isometries"):
-        raise ConfigError(f"the group is {group!r}, expected 'pin', 'spin', 'isometries' or a tensor of versors")
+    if group not in get_args(Group):
+        known = ", ".join(repr(name) for name in get_args(Group))
+        raise ConfigError(f"the group is {group!r}, expected {known} or a tensor of versors")
     for simple in simple_elements(algebra, group):
         if simple.description in ("reflection", "translation"):
             yield simple
@@ -243,6 +274,12 @@ def _elements(algebra: Algebra, group: Group | Tensor, generator: torch.Generato
     versor = _translation(algebra, generator)
     if versor is not None:
         yield GroupElement(algebra, "translation", versor)
+    if group == "generalized_lipschitz" and algebra.dim >= _MIXING_DIM:
+        versor = _mixing_turn(algebra)
+        if algebra.dim > algebra.r:
+            for count in (1, 2):
+                versor = F.geometric_product(versor, random_versor(algebra, count, generator), algebra)
+        yield GroupElement(algebra, "product of unit vectors and a turn that mixes grades", versor)
     if group == "isometries" and algebra.r:
         for sign in (1.0, -1.0):
             yield GroupElement(
@@ -257,6 +294,13 @@ def _blade(algebra: Algebra, mask: int) -> Tensor:
     result = torch.zeros(algebra.num_blades, dtype=torch.float64)
     result[algebra.blade_masks.index(mask)] = 1.0
     return result
+
+
+def _mixing_turn(algebra: Algebra) -> Tensor:
+    """Return ``4 + 3 b`` with the unit product b of the first six generators, which reversion turns into ``-b``."""
+    blade = _blade(algebra, (1 << _MIXING_DIM) - 1)
+    size = math.prod(abs(square) for square in algebra.metric[:_MIXING_DIM] if square) ** 0.5
+    return 4.0 * _blade(algebra, 0) + 3.0 / size * blade
 
 
 def _translation(algebra: Algebra, generator: torch.Generator) -> Tensor | None:

@@ -6,6 +6,7 @@ from cliffnet.training._metrics import read_metrics
 from cliffnet.training._plots import plot_comparison, plot_learning_curves
 from cliffnet.training._progress import PlainReporter, Reporter, RichReporter, format_seconds
 from cliffnet.training._run import remove_run, resume_run, start_run
+from cliffnet.training._schedule import exponential, warmup_cosine
 from cliffnet.training._signals import TrainingInterrupted
 from cliffnet.training._task import Task, TensorSet, check_model, get_task, task_names
 from cliffnet.training._trainer import Trainer
@@ -27,6 +28,7 @@ __all__ = [
     "choose_device",
     "evaluate",
     "evaluate_run",
+    "exponential",
     "format_seconds",
     "get_task",
     "plot_comparison",
@@ -37,4 +39,5 @@ __all__ = [
     "resume_run",
     "start_run",
     "task_names",
+    "warmup_cosine",
 ]

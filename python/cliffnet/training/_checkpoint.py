@@ -125,15 +125,29 @@ def load_checkpoint(folder: Path) -> tuple[Progress, dict[str, Tensor], dict[str
     newest = found[-1]
     advice = f"; remove {newest} to go on from {found[-2].name}" if len(found) > 1 else ""
     try:
-        state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
-        if state.pop("format") != _FORMAT:
-            raise ValueError("its state.json has another format")
-        progress = Progress(**state)
+        progress = _read_state(newest)
         weights, _ = load_tensors(newest / "weights.safetensors")
         extra, _ = load_tensors(newest / "optimizer.safetensors")
     except (OSError, DataError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"checkpoint {newest} cannot be used ({error}){advice}") from error
     return progress, weights, extra
+
+
+def load_progress(folder: Path) -> Progress | None:
+    """Read how far the run in ``folder`` has come, without its tensors; None if it has no checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If the newest checkpoint is damaged or foreign.
+    """
+    found = _checkpoints(folder)
+    if not found:
+        return None
+    try:
+        return _read_state(found[-1])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"checkpoint {found[-1]} cannot be used ({error})") from error
 
 
 def save_best(folder: Path, weights: Mapping[str, Tensor], progress: Progress) -> None:
@@ -212,6 +226,13 @@ def unpack_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors
         if found:
             state[index] = found
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _read_state(checkpoint: Path) -> Progress:
+    state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    if state.pop("format") != _FORMAT:
+        raise ValueError("its state.json has another format")
+    return Progress(**state)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -9,16 +9,19 @@ from typing import Any, Self
 import torch
 
 from cliffnet.errors import CheckpointError, ConfigError, DeviceError
+from cliffnet.training._schedule import exponential, warmup_cosine
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 CONFIG_FILE = "config.json"
+SCHEDULES = ("exponential", "warmup-cosine")
 _FORMAT = "cliffnet-run"
-_VERSION = 1
+_VERSION = 2
+_READABLE = (1, 2)  # version 1 has fewer options; what it lacks was then as the defaults are
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Sizes and seed of the data sets.
+    """Sizes and seed of the data sets; None takes the default of the task.
 
     Attributes
     ----------
@@ -26,30 +29,76 @@ class DataOptions:
         Samples in the training set, in the validation set and in each evaluation set.
     seed : int
         Seed of the data, apart from the seed of the run so that runs with several seeds share their data.
+    dim : int, optional
+        Dimension of space.
+    points : int, optional
+        Points of a cloud, balls of a system.
+    path : str, optional
+        Where published data are.
     """
 
     train_samples: int = 100_000
     val_samples: int = 5_000
     eval_samples: int = 5_000
     seed: int = 42
+    dim: int | None = None
+    points: int | None = None
+    path: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("train_samples", "val_samples", "eval_samples"):
             _require_positive(self, name)
+        for name in ("dim", "points"):
+            if getattr(self, name) is not None:
+                _require_positive(self, name)
+
+    def sizes(self, *names: str) -> tuple[int, ...]:
+        """Return options that the task has and that are filled."""
+        return _filled(self, names)
+
+    def num_samples(self, set_name: str) -> int:
+        """Return the samples asked for in ``"train"``, ``"val"`` or an evaluation set."""
+        return {"train": self.train_samples, "val": self.val_samples}.get(set_name, self.eval_samples)
+
+    def resolve(self, task: str, defaults: "DataOptions") -> "DataOptions":
+        """Fill what is None from the defaults of a task.
+
+        Raises
+        ------
+        ConfigError
+            If an option is given that the task does not have (its default is None).
+        """
+        filled = {}
+        for name in ("dim", "points", "path"):
+            value, default = getattr(self, name), getattr(defaults, name)
+            if value is not None and default is None:
+                flag = "data" if name == "path" else name
+                raise ConfigError(f"task {task!r} has no option --{flag}, which was given as {value}")
+            filled[name] = default if value is None else value
+        return dataclasses.replace(self, **filled)
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Optimisation: Adam, clipped gradients, learning rate ``lr * lr_decay ** (step / steps)``.
+    """Optimisation: Adam, clipped gradients, a schedule of learning rates.
 
     Attributes
     ----------
     steps, batch_size : int
         Number of optimiser steps, samples in each.
-    lr, lr_decay : float
-        Learning rate at the start, and what is left of it at the end.
+    lr : float
+        Learning rate at the start, or on the plateau.
+    schedule : str
+        ``"exponential"``: ``lr * lr_decay ** (step / steps)``; ``"warmup-cosine"``: see
+        :func:`cliffnet.training.warmup_cosine`.
+    lr_decay : float
+        Share of the learning rate that an exponential schedule leaves at the end.
+    lr_final : float
+        Learning rate at both ends of a warmup-cosine schedule.
+    weight_decay : float
+        L2 penalty that Adam adds to the gradient.
     grad_clip : float
-        Largest norm of the gradient.
+        Largest norm of the gradient; 0 for no bound.
     validate_every, checkpoint_every, log_every : int
         Steps between validations, checkpoints, and rows of the log. Zero for the first two means a tenth of the run,
         1000 steps at most.
@@ -62,7 +111,10 @@ class TrainOptions:
     steps: int = 50_000
     batch_size: int = 64
     lr: float = 3e-4
+    schedule: str = "exponential"
     lr_decay: float = 0.01
+    lr_final: float = 0.0
+    weight_decay: float = 0.0
     grad_clip: float = 10.0
     validate_every: int = 0
     checkpoint_every: int = 0
@@ -71,8 +123,13 @@ class TrainOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "lr", "lr_decay", "grad_clip", "log_every"):
+        for name in ("steps", "batch_size", "lr", "lr_decay", "log_every"):
             _require_positive(self, name)
+        for name in ("lr_final", "weight_decay", "grad_clip"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(f"schedule is {self.schedule!r}; expected one of {', '.join(SCHEDULES)}")
         if self.validate_every < 0 or self.checkpoint_every < 0:
             raise ConfigError("validate_every and checkpoint_every must not be negative; 0 chooses by itself")
         if not 0 <= self.ema < 1:
@@ -90,7 +147,9 @@ class TrainOptions:
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of the step with this index, from 0."""
-        return float(self.lr * self.lr_decay ** (step / self.steps))
+        if self.schedule == "exponential":
+            return exponential(step, self.steps, self.lr, self.lr_decay)
+        return warmup_cosine(step, self.steps, self.lr, self.lr_final)
 
 
 @dataclass(frozen=True)
@@ -119,6 +178,10 @@ class ModelOptions:
             if value is not None and value < 1:
                 raise ConfigError(f"--{name} is {value}; it must be at least 1")
 
+    def sizes(self, *names: str) -> tuple[int, ...]:
+        """Return options that the model has and that are filled."""
+        return _filled(self, names)
+
     def resolve(self, model: str, defaults: "ModelOptions") -> "ModelOptions":
         """Fill what is None from the defaults of a model.
 
@@ -132,7 +195,7 @@ class ModelOptions:
             default = getattr(defaults, name)
             if value is not None and default is None:
                 known = ", ".join(f"--{key}" for key, item in dataclasses.asdict(defaults).items() if item is not None)
-                raise ConfigError(f"model {model!r} has no option --{name}; it has {known}")
+                raise ConfigError(f"model {model!r} has no option --{name}; it has {known or 'none'}")
             filled[name] = default if value is None else value
         return ModelOptions(**filled)
 
@@ -197,8 +260,8 @@ class RunConfig:
             if content.pop("format") != _FORMAT:
                 raise ValueError("it does not call itself one")
             version = content.pop("version")
-            if version != _VERSION:
-                raise ValueError(f"its version is {version}, this cliffnet reads {_VERSION}")
+            if version not in _READABLE:
+                raise ValueError(f"its version is {version}, this cliffnet reads {' and '.join(map(str, _READABLE))}")
             return cls(
                 **{
                     **content,
@@ -269,6 +332,13 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).strip().splitlines()[0]
         raise DeviceError(f"device {name!r} cannot be used here ({reason}); try --device cpu") from error
     return device
+
+
+def _filled(options: DataOptions | ModelOptions, names: tuple[str, ...]) -> tuple[int, ...]:
+    values = tuple(getattr(options, name) for name in names)
+    if None in values:
+        raise ConfigError(f"{', '.join(names)} are {values}; resolve the options with the defaults of the task first")
+    return values
 
 
 def _require_positive(options: DataOptions | TrainOptions, name: str) -> None:

@@ -20,7 +20,6 @@ from cliffnet.training._task import Task, TensorSet, check_model, get_task, unkn
 
 RESULTS_FILE = "results.json"
 PLOTS_FOLDER = "plots"
-_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ def move(data: TensorSet, device: torch.device, dtype: torch.dtype) -> dict[str,
 
 def load_set(task: Task, set_name: str, config: RunConfig, reporter: Reporter) -> TensorSet:
     """Return one set of a run on the CPU, with a bar while it is generated."""
-    total = task.num_samples(set_name, config.data)
-    with reporter.bar(f"data set {set_name}", total, unit="samples") as bar:
+    with reporter.bar(f"data set {set_name}", config.data.num_samples(set_name), unit="samples") as bar:
         return task.load(set_name, config.data, lambda count: bar.advance(count))
 
 
@@ -87,24 +85,24 @@ def evaluate(
     dict of str to float, or None
         None if ``stopped`` said so.
     """
-    total = len(next(iter(data.values())))
-    sums: dict[str, float] = {}
+    total, size = len(next(iter(data.values()))), task.evaluation_batch
+    parts: dict[str, list[torch.Tensor]] = {}
     was_training = model.training
     model.eval()
     try:
-        for start in range(0, total, _BATCH):
+        for start in range(0, total, size):
             if stopped():
                 return None
-            batch = {name: tensor[start : start + _BATCH] for name, tensor in data.items()}
+            batch = {name: tensor[start : start + size] for name, tensor in data.items()}
             with torch.no_grad():
                 errors = task.errors(model, batch)
             for name, values in errors.items():
-                sums[name] = sums.get(name, 0.0) + values.double().sum().item()
+                parts.setdefault(name, []).append(values.double().cpu())
             if advance is not None:
-                advance(min(_BATCH, total - start))
+                advance(min(size, total - start))
     finally:
         model.train(was_training)
-    return task.metrics({name: value / total for name, value in sums.items()})
+    return task.metrics({name: torch.cat(values) for name, values in parts.items()})
 
 
 def evaluate_run(
@@ -150,7 +148,7 @@ def evaluate_run(
     place = choose_device(device or config.device)
     weights, step = load_best(folder)
     with torch.random.fork_rng([]):  # initial weights are drawn, and replaced at once
-        model = task.build(config.model, config.model_options)
+        model = task.build(config.model, config.model_options, config.data)
     load_weights(model, weights, folder)
     model.to(place, config.torch_dtype)
 
@@ -160,17 +158,19 @@ def evaluate_run(
         if task.accepts(model, data):
             with reporter.bar(f"evaluating on {name}", len(next(iter(data.values()))), unit="samples") as bar:
                 results[name] = evaluate(task, model, data, bar.advance)
+    num_parameters = sum(p.numel() for p in model.parameters())
     plots: list[Path] = []
     if sets is None:
         accepted = {name: data for name, data in loaded.items() if results[name] is not None}
-        text = json.dumps({"best_step": step, "sets": _json_safe(results)}, indent=2) + "\n"
+        facts = {"best_step": step, "parameters": num_parameters, "sets": _json_safe(results)}
+        text = json.dumps(facts, indent=2) + "\n"
         try:
             write_atomically(folder / RESULTS_FILE, text.encode())
             plots.append(plot_learning_curves({config.model: folder}, folder / PLOTS_FOLDER / "learning_curves.png"))
             plots += task.plot(model, accepted, folder / PLOTS_FOLDER)
         except OSError as error:  # the numbers are there; a folder that is full or read-only must not hide them
             warnings.warn(f"results and plots could not be written to {folder} ({error})", CliffnetWarning, 2)
-    return RunResults(config, sum(p.numel() for p in model.parameters()), step, results, plots)
+    return RunResults(config, num_parameters, step, results, plots)
 
 
 def _json_safe(results: Mapping[str, Mapping[str, float] | None]) -> dict[str, dict[str, float | None] | None]:

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from cliffnet.data.storage import require
 from cliffnet.training._metrics import curve, read_metrics
+from cliffnet.training._scores import area_under_curve, receiver_curve
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -45,6 +48,63 @@ def plot_learning_curves(runs: Mapping[str, Path], path: Path) -> Path:
         axes.plot(*curve(rows, "val", "loss"), color=colour, marker=".", label=f"{label}, validation")
         axes.plot([], [], color=colour, alpha=0.35, label=f"{label}, training batches")
     axes.set(xlabel="step", ylabel="loss", yscale="log", title="Learning curves")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return save_figure(figure, path)
+
+
+def plot_predictions(pairs: Mapping[str, tuple[Tensor, Tensor]], title: str, path: Path) -> Path:
+    """Draw predicted against true numbers, a panel for each set.
+
+    Parameters
+    ----------
+    pairs : mapping of str to (Tensor, Tensor)
+        Label, true and predicted numbers of shape ``(samples,)``.
+    title : str
+        Of the figure.
+    path : Path
+        PNG file to write.
+
+    Returns
+    -------
+    Path
+    """
+    figure = new_figure(4.5 * len(pairs), 4.5)
+    for axes, (label, (true, predicted)) in zip(
+        figure.subplots(1, len(pairs), squeeze=False)[0], pairs.items(), strict=True
+    ):
+        low, high = true.min().item(), true.max().item()
+        axes.plot([low, high], [low, high], color="black", linewidth=0.8)
+        axes.scatter(true.tolist(), predicted.tolist(), s=4, alpha=0.4)
+        error = (predicted - true).square().mean().item()
+        axes.set(xlabel="true", ylabel="predicted", title=f"{label}: mean squared error {error:.3g}")
+        axes.grid(alpha=0.3)
+    figure.suptitle(title)
+    return save_figure(figure, path)
+
+
+def plot_receiver_curves(curves: Mapping[str, tuple[Tensor, Tensor]], path: Path) -> Path:
+    """Draw the rejection of background over the efficiency for the signal.
+
+    Parameters
+    ----------
+    curves : mapping of str to (Tensor, Tensor)
+        Label, scores and whether they are of signal, both of shape ``(samples,)``.
+    path : Path
+        PNG file to write.
+
+    Returns
+    -------
+    Path
+    """
+    figure = new_figure(6, 4.5)
+    axes = figure.subplots()
+    for label, (scores, signal) in curves.items():
+        false, true = receiver_curve(scores, signal)
+        shown = false > 0
+        area = area_under_curve(scores, signal)
+        axes.plot(true[shown].tolist(), (1 / false[shown]).tolist(), label=f"{label}, area {area:.4f}")
+    axes.set(xlabel="signal efficiency", ylabel="background rejection", yscale="log", xlim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend()
     return save_figure(figure, path)

@@ -45,13 +45,26 @@ class Reporter:
         ------
         Bar
         """
-        bar = self._open(label, total, done, unit)
+        bar = self.open_bar(label, total, done, unit)
         try:
             yield bar
         finally:
             bar.finish()
 
-    def _open(self, label: str, total: int, done: int, unit: str) -> Bar:
+    def open_bar(self, label: str, total: int, done: int, unit: str, passing: bool = False) -> Bar:
+        """Return a bar as :meth:`bar` yields it, for the caller to finish.
+
+        Parameters
+        ----------
+        label, total, done, unit
+            As of :meth:`bar`.
+        passing : bool
+            Take the bar off the screen when it is finished, however long it took.
+
+        Returns
+        -------
+        Bar
+        """
         return Bar()
 
 
@@ -73,7 +86,8 @@ class PlainReporter(Reporter):
         stream.write(text + "\n")
         stream.flush()
 
-    def _open(self, label: str, total: int, done: int, unit: str) -> Bar:
+    def open_bar(self, label: str, total: int, done: int, unit: str, passing: bool = False) -> Bar:
+        """Return a bar that writes a line now and then."""
         return _PlainBar(self, label, total, done, unit)
 
 
@@ -95,7 +109,8 @@ class RichReporter(Reporter):
         """Print the line above the bars."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def _open(self, label: str, total: int, done: int, unit: str) -> Bar:
+    def open_bar(self, label: str, total: int, done: int, unit: str, passing: bool = False) -> Bar:
+        """Return a live bar."""
         if self._progress is None:
             rich = require("rich.progress")
             self._progress = rich.Progress(
@@ -109,7 +124,7 @@ class RichReporter(Reporter):
             )
             self._progress.start()
         self._open_bars += 1
-        return _RichBar(self, label, total, done, unit)
+        return _RichBar(self, label, total, done, unit, passing)
 
     def close_bar(self) -> None:
         """Take one bar off the screen, and stop drawing when it was the last."""
@@ -150,7 +165,7 @@ class _PlainBar(Bar):
         self._done += amount
         self._rate.count += amount
         self._note = note or self._note
-        if self._rate.seconds >= self._next_line and self._done < self._total:
+        if self._rate.count and self._rate.seconds >= self._next_line and self._done < self._total:
             self._next_line = self._rate.seconds + _LINE_SECONDS
             left = (self._total - self._done) / max(self._rate.value, 1e-9)
             self._line(f"{format_seconds(left)} left")
@@ -166,8 +181,8 @@ class _PlainBar(Bar):
 
 
 class _RichBar(Bar):
-    def __init__(self, reporter: RichReporter, label: str, total: int, done: int, unit: str) -> None:
-        self._reporter = reporter
+    def __init__(self, reporter: RichReporter, label: str, total: int, done: int, unit: str, passing: bool) -> None:
+        self._reporter, self._passing = reporter, passing
         self._rate = _Rate(unit)
         self._progress = reporter._progress
         self._task = self._progress.add_task(label, total=total, completed=done, rate="", note="")
@@ -178,7 +193,8 @@ class _RichBar(Bar):
         self._progress.update(self._task, advance=amount, **fields)
 
     def finish(self) -> None:
-        self._progress.update(self._task, visible=self._rate.seconds >= _QUIET_SECONDS)
+        if self._passing or self._rate.seconds < _QUIET_SECONDS:
+            self._progress.remove_task(self._task)
         self._reporter.close_bar()
 
 

@@ -22,7 +22,7 @@ def start_run(config: RunConfig, folder: Path, overwrite: bool = False, reporter
     Parameters
     ----------
     config : RunConfig
-        The run; model options left None take the defaults of the model.
+        The run; model options left None take the defaults of the model, data options those of the task.
     folder : Path
         Run folder to make. It appears once the data is there and the model is built.
     overwrite : bool
@@ -44,16 +44,40 @@ def start_run(config: RunConfig, folder: Path, overwrite: bool = False, reporter
         As :meth:`Trainer.fit`.
     """
     _require_packages()
-    task = get_task(config.task)
-    check_model(task, config.model)
-    options = config.model_options.resolve(config.model, task.models[config.model])
-    device = str(choose_device(config.device))
-    config = dataclasses.replace(config, model_options=options, device=device)
+    config = resolve_config(config)
     _check_free(folder, overwrite)
     trainer = Trainer(config, folder, reporter)
     trainer.load_data()
     _create(folder, config, overwrite)
-    return _finish(trainer, folder, device, reporter)
+    return _finish(trainer, folder, config.device, reporter)
+
+
+def resolve_config(config: RunConfig) -> RunConfig:
+    """Return a configuration with nothing left to choose, as ``config.json`` holds it.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Model options left None take the defaults of the model, data options those of the task; a device may be
+        ``"auto"``.
+
+    Returns
+    -------
+    RunConfig
+
+    Raises
+    ------
+    TaskError, ConfigError, DeviceError
+        If the run cannot be what was asked for.
+    """
+    task = get_task(config.task)
+    check_model(task, config.model)
+    return dataclasses.replace(
+        config,
+        model_options=config.model_options.resolve(config.model, task.models[config.model]),
+        data=config.data.resolve(task.name, task.data),
+        device=str(choose_device(config.device)),
+    )
 
 
 def resume_run(folder: Path, device: str | None = None, reporter: Reporter | None = None) -> RunResults:

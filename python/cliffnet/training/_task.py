@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from cliffnet.errors import TaskError
-from cliffnet.training._config import DataOptions, ModelOptions
+from cliffnet.training._config import DataOptions, ModelOptions, TrainOptions
 
 TensorSet = Mapping[str, Tensor]
 """A data set: named tensors that share their first axis, the samples."""
@@ -24,28 +24,33 @@ class Task(Protocol):
         As shown on the command line.
     models : mapping of str to ModelOptions
         Models by name, with the published sizes as defaults; None marks an option that the model does not have.
+    recipes : mapping of str to TrainOptions
+        How each model was trained where it was published.
+    data : DataOptions
+        The published data; None marks an option that the task does not have.
     eval_sets : mapping of str to str
         Sets on which a finished run is judged, with their labels.
     metric_names : tuple of str
         Keys of the result of :meth:`metrics`.
+    evaluation_batch : int
+        Samples judged together.
     """
 
     name: str
     summary: str
     models: Mapping[str, ModelOptions]
+    recipes: Mapping[str, TrainOptions]
+    data: DataOptions
     eval_sets: Mapping[str, str]
     metric_names: tuple[str, ...]
-
-    def num_samples(self, set_name: str, options: DataOptions) -> int:
-        """Return how many samples a set has."""
-        ...
+    evaluation_batch: int
 
     def load(self, set_name: str, options: DataOptions, progress: Callable[[int], None] | None = None) -> TensorSet:
         """Return the set ``"train"``, ``"val"`` or one of ``eval_sets``, on the CPU."""
         ...
 
-    def build(self, model: str, options: ModelOptions) -> nn.Module:
-        """Return a fresh model; ``options`` are complete."""
+    def build(self, model: str, options: ModelOptions, data: DataOptions) -> nn.Module:
+        """Return a fresh model for some data; both options are complete."""
         ...
 
     def accepts(self, model: nn.Module, data: TensorSet) -> bool:
@@ -56,8 +61,8 @@ class Task(Protocol):
         """Return named errors of each sample, shape ``(samples,)``; ``"loss"`` is the one that is minimised."""
         ...
 
-    def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
-        """Turn the means of :meth:`errors` over a set into the reported metrics, ``"loss"`` among them."""
+    def metrics(self, errors: Mapping[str, Tensor]) -> dict[str, float]:
+        """Turn the :meth:`errors` of all samples of a set, float64, into its metrics, ``"loss"`` among them."""
         ...
 
     def plot(self, model: nn.Module, sets: Mapping[str, TensorSet], folder: Path) -> list[Path]:
@@ -67,6 +72,13 @@ class Task(Protocol):
 
 _TASKS = {
     "nbody-gravity": "cliffnet.training.tasks.nbody_gravity:NBodyGravity",
+    "nbody-charged": "cliffnet.training.tasks.nbody_charged:NBodyCharged",
+    "signed-volume": "cliffnet.training.tasks.signed_volume:SignedVolume",
+    "o5-regression": "cliffnet.training.tasks.regression:O5Regression",
+    "o7-regression": "cliffnet.training.tasks.regression:O7Regression",
+    "hulls": "cliffnet.training.tasks.hulls:Hulls",
+    "lorentz-invariants": "cliffnet.training.tasks.lorentz_invariants:LorentzInvariants",
+    "top-tagging": "cliffnet.training.tasks.top_tagging:TopTagging",
 }
 """Name of each task, and where its class is; a new task is one new file and one line here."""
 

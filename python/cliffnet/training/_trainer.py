@@ -89,12 +89,14 @@ class Trainer:
         self.progress = Progress()
         with self._private_random_state():
             torch.manual_seed(self.options.seed)
-            self.model: nn.Module = self._task.build(config.model, config.model_options)
+            self.model: nn.Module = self._task.build(config.model, config.model_options, config.data)
             self._random_state = self._read_random_state()
         self.model.to(self._device, config.torch_dtype)
         self._averaged = copy.deepcopy(self.model) if self.options.ema else None
         fused = self._device.type in ("cpu", "cuda")
-        self._optimizer = torch.optim.Adam(self.model.parameters(), lr=self.options.lr, fused=fused)
+        self._optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=self.options.lr, weight_decay=self.options.weight_decay, fused=fused
+        )
         if resume:
             self._restore()
         self._compiled: nn.Module = torch.compile(self.model) if config.compile else self.model  # type: ignore[assignment]  # typed as a callable
@@ -169,7 +171,7 @@ class Trainer:
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._task.errors(self._compiled, batch)["loss"].mean()
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.grad_clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.grad_clip or math.inf)
         values = loss.item(), norm.item()
         if not all(map(math.isfinite, values)):
             raise DivergenceError(
@@ -181,6 +183,8 @@ class Trainer:
             with torch.no_grad():
                 for average, current in zip(self._averaged.parameters(), self.model.parameters(), strict=True):
                     average.lerp_(current, 1 - self.options.ema)
+                for kept, buffer in zip(self._averaged.buffers(), self.model.buffers(), strict=True):
+                    kept.copy_(buffer)
         return values
 
     def _report(self, window: "_Window", log: MetricsLog, bar: Bar) -> None:

@@ -17,8 +17,12 @@ use cliffnet_plan::{Partition, Plan};
 
 use crate::form::Form;
 
-/// The signatures (p, q, r) of the algebras; the partition is that of single grades, the basis the canonical one.
+/// The signatures (p, q, r) of algebras whose partition is that of single grades; the basis is the canonical one.
 const SIGNATURES: [[usize; 3]; 4] = [[2, 0, 0], [3, 0, 0], [1, 3, 0], [3, 0, 1]];
+
+/// Products so long that they are compiled for the vectors of single precision only, which networks train in: a signature,
+/// and the modulus by which grades form classes.
+const LONG_PRODUCTS: [([usize; 3], u32); 2] = [([5, 0, 0], 6), ([5, 0, 0], 4)];
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -26,33 +30,49 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> Result<(), Failure> {
     // cargo itself runs this again when the crates change that make the plans
     println!("cargo::rerun-if-changed=build");
-    let mut items = Vec::new();
-    let mut arms = Vec::new();
-    for signature in SIGNATURES {
-        let [p, q, r] = signature;
-        items.push(implementation(&format!("Product{p}{q}{r}"), signature)?);
-        arms.push(format!("        Product{p}{q}{r}::HASH => Some(C::kernels::<Product{p}{q}{r}>()),\n"));
-    }
-    items.push(format!(
-        "/// The code of the plan with this content hash.\n\
-         fn look_up<C: Compiler>(hash: u128) -> Option<WeightedKernels<C::Scalar>> {{\n    \
-         match hash {{\n{}        _ => None,\n    }}\n}}\n",
-        arms.concat(),
-    ));
+    let products = SIGNATURES.map(|signature| (signature, signature.iter().sum::<usize>() as u32 + 1));
+    let items = [
+        implementations(&products)?,
+        look_up("look_up", &products),
+        implementations(&LONG_PRODUCTS)?,
+        look_up("look_up_long", &LONG_PRODUCTS),
+    ];
     let path = PathBuf::from(env::var("OUT_DIR")?).join("straight_line.rs");
     fs::write(path, items.join("\n"))?;
     Ok(())
 }
 
+/// The name of the type of a product.
+fn name(([p, q, r], modulus): ([usize; 3], u32)) -> String {
+    format!("Product{p}{q}{r}Modulo{modulus}")
+}
+
+/// The function that finds the code of one of some products.
+fn look_up(function: &str, products: &[([usize; 3], u32)]) -> String {
+    let arm = |&product: &_| format!("        {0}::HASH => Some(C::kernels::<{0}>()),\n", name(product));
+    let arms: Vec<String> = products.iter().map(arm).collect();
+    format!(
+        "/// The code of the plan with this content hash.\n\
+         fn {function}<C: Compiler>(hash: u128) -> Option<WeightedKernels<C::Scalar>> {{\n    \
+         match hash {{\n{}        _ => None,\n    }}\n}}\n",
+        arms.concat(),
+    )
+}
+
+/// The types of products and their code.
+fn implementations(products: &[([usize; 3], u32)]) -> Result<String, Failure> {
+    products.iter().map(|&product| implementation(product)).collect()
+}
+
 /// The type of one product and its code.
-fn implementation(name: &str, signature: [usize; 3]) -> Result<String, Failure> {
-    let plan = product_by_grade(signature)?;
+fn implementation((signature, modulus): ([usize; 3], u32)) -> Result<String, Failure> {
+    let plan = product(signature, modulus)?;
     let form = Form::new(&plan)?;
-    let [p, q, r] = signature;
+    let ([p, q, r], name) = (signature, name((signature, modulus)));
     let hash = plan.content_hash();
     let digits: Vec<String> = (0..8).rev().map(|group| format!("{:04x}", hash >> (16 * group) & 0xffff)).collect();
     Ok(format!(
-        "/// The geometric product of Cl({p},{q},{r}) weighted by grade.\nstruct {name};\n\n\
+        "/// The geometric product of Cl({p},{q},{r}) weighted by grade modulo {modulus}.\nstruct {name};\n\n\
          impl StraightLine for {name} {{\n    const HASH: u128 = 0x{};\n\n{}\n{}}}\n",
         digits.join("_"),
         forward::forward(&form),
@@ -60,11 +80,13 @@ fn implementation(name: &str, signature: [usize; 3]) -> Result<String, Failure> 
     ))
 }
 
-fn product_by_grade([p, q, r]: [usize; 3]) -> Result<Plan, Failure> {
+/// The plan of a product whose classes are grades, or several of them where the modulus is at most the dimension.
+fn product([p, q, r]: [usize; 3], modulus: u32) -> Result<Plan, Failure> {
     let dim = p + q + r;
     let metric = Metric::from_signature(p, q, r)?;
     let basis = Basis::canonical(dim)?;
-    let grades: Vec<Vec<u32>> = (0..=dim as u32).map(|grade| vec![grade]).collect();
-    let partition = Partition::new(dim, &grades)?;
+    let classes: Vec<Vec<u32>> =
+        (0..modulus).map(|class| (class..=dim as u32).step_by(modulus as usize).collect()).collect();
+    let partition = Partition::new(dim, &classes)?;
     Ok(Plan::product(ProductKind::Geometric, &metric, &basis, &basis, &basis, Some(&partition))?)
 }

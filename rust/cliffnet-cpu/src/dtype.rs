@@ -74,7 +74,7 @@ pub(crate) trait Storage: Copy + 'static {
 
 /// Block transposes of a type that is stored as it is computed.
 macro_rules! transposes {
-    ($read:ident, $write:ident) => {
+    ($read_avx512:ident, $write_avx512:ident, $read_avx2:ident, $write_avx2:ident) => {
         #[cfg(target_arch = "x86_64")]
         #[inline(always)]
         unsafe fn transpose_in(
@@ -85,8 +85,10 @@ macro_rules! transposes {
             target: *mut Self,
         ) -> (usize, usize) {
             match isa {
-                // SAFETY: both instruction sets include AVX2; the rest is passed on from the caller.
-                Isa::Avx2 | Isa::Avx512 => unsafe { crate::pack::blocks::$read(source, offsets, shape, target) },
+                // SAFETY: the instruction set is available; the rest is passed on from the caller.
+                Isa::Avx512 => unsafe { crate::transpose::$read_avx512(source, offsets, shape, target) },
+                // SAFETY: as above.
+                Isa::Avx2 => unsafe { crate::transpose::$read_avx2(source, offsets, shape, target) },
                 _ => (0, 0),
             }
         }
@@ -101,8 +103,10 @@ macro_rules! transposes {
             offsets: Offsets<'_>,
         ) -> (usize, usize) {
             match isa {
-                // SAFETY: both instruction sets include AVX2; the rest is passed on from the caller.
-                Isa::Avx2 | Isa::Avx512 => unsafe { crate::pack::blocks::$write(source, shape, target, offsets) },
+                // SAFETY: the instruction set is available; the rest is passed on from the caller.
+                Isa::Avx512 => unsafe { crate::transpose::$write_avx512(source, shape, target, offsets) },
+                // SAFETY: as above.
+                Isa::Avx2 => unsafe { crate::transpose::$write_avx2(source, shape, target, offsets) },
                 _ => (0, 0),
             }
         }
@@ -113,7 +117,7 @@ impl Storage for f32 {
     type Compute = Self;
     const IS_COMPUTE: bool = true;
 
-    transposes!(single_in, single_out);
+    transposes!(single_in_avx512, single_out_avx512, single_in_avx2, single_out_avx2);
 
     #[inline(always)]
     fn widen(self) -> Self {
@@ -130,7 +134,7 @@ impl Storage for f64 {
     type Compute = Self;
     const IS_COMPUTE: bool = true;
 
-    transposes!(double_in, double_out);
+    transposes!(double_in, double_out, double_in, double_out);
 
     #[inline(always)]
     fn widen(self) -> Self {

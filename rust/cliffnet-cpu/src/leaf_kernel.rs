@@ -7,16 +7,14 @@ use crate::kernel::{Compute, Planes, PlanesMut};
 use crate::labels::MAX_BLADES;
 use crate::lanes::{Lanes, Portable};
 use crate::leaf_program::{
-    LeafProgram, PairSigns, Positions, Squares, is_blade_negative, is_low_product_negative, negative_squares,
+    LeafProgram, PairSigns, Squares, is_blade_negative, is_low_product_negative, negative_squares,
 };
-use crate::stream::prefetch_bytes;
+use crate::leaf_source::{Distances, Source, is_fetched};
+use crate::pattern_kernel::{double_pattern, single_pattern};
 use crate::twice::Twice;
 
 /// Runs a program on a number of vectors of lanes of three sets of planes; with the flag, adds to the output.
 pub(crate) type LeafKernel<T> = unsafe fn(&LeafProgram, usize, Planes<T>, Planes<T>, PlanesMut<T>, bool);
-
-/// Bytes read by a kernel from which on it asks for them in advance: they do not all lie in the second cache.
-const FETCHED_BYTES: usize = 1 << 20;
 
 /// Calls a macro for each of the blades of a block.
 macro_rules! for_each_blade {
@@ -31,75 +29,7 @@ macro_rules! for_each_blade {
         $call!(7, $($argument),*);
     };
 }
-
-/// Distances of the blades of an operand from its first element.
-struct Distances([MaybeUninit<isize>; MAX_BLADES]);
-
-impl Distances {
-    #[inline(always)]
-    fn new() -> Self {
-        Self([const { MaybeUninit::uninit() }; MAX_BLADES])
-    }
-
-    #[inline(always)]
-    fn fill(&mut self, distances: impl Iterator<Item = isize>) -> *const isize {
-        for (slot, distance) in self.0.iter_mut().zip(distances) {
-            slot.write(distance);
-        }
-        self.0.as_ptr().cast()
-    }
-}
-
-/// An operand on one vector of lanes at a time, its blades in the order of a program.
-struct Source<'a, V: Lanes> {
-    planes: Planes<V::Scalar>,
-    positions: &'a Positions,
-    distances: *const isize,
-}
-
-impl<'a, V> Source<'a, V>
-where
-    V: Lanes,
-    V::Scalar: Compute,
-{
-    #[inline(always)]
-    fn new(planes: Planes<V::Scalar>, positions: &'a Positions, distances: &mut Distances) -> Self {
-        let distances = if positions.flips.is_empty() {
-            distances.fill(positions.blades.iter().map(|&blade| blade as isize * planes.stride))
-        } else {
-            distances.fill((0..positions.blades.len() as isize).map(|position| position * V::WIDTH as isize))
-        };
-        Self { planes, positions, distances }
-    }
-
-    /// Where the blades of lanes from `lane` on start: in place, or in `buffer` if some change their sign.
-    ///
-    /// # Safety
-    /// The planes are valid for a vector from `lane` on; the instruction set of `V` is available.
-    #[inline(always)]
-    unsafe fn at(&self, lane: usize, buffer: &mut [MaybeUninit<V>; MAX_BLADES]) -> *const V::Scalar {
-        if self.positions.flips.is_empty() {
-            return self.planes.start.wrapping_add(lane);
-        }
-        for (slot, (&blade, &flip)) in buffer.iter_mut().zip(self.positions.blades.iter().zip(&self.positions.flips)) {
-            // SAFETY: blades are below the number of planes, for which the caller vouches.
-            unsafe {
-                let value = V::load(self.planes.start.offset(blade as isize * self.planes.stride).add(lane));
-                slot.write(if flip { V::splat(V::Scalar::default()).subtract(value) } else { value });
-            }
-        }
-        buffer.as_ptr().cast()
-    }
-
-    /// Asks for the lanes from `lane` on of all blades.
-    #[inline(always)]
-    fn fetch(&self, lane: usize) {
-        for &blade in &self.positions.blades {
-            let plane = self.planes.start.wrapping_offset(blade as isize * self.planes.stride);
-            prefetch_bytes(plane.wrapping_add(lane).cast(), size_of::<V>());
-        }
-    }
-}
+pub(crate) use for_each_blade;
 
 /// A block of an operand, each blade with the sign of its square if the program says so.
 ///
@@ -200,13 +130,12 @@ unsafe fn run_vectors<V, const SIZE: usize, const METRIC: usize>(
     let out_distances = out_distances.fill(program.out.blades.iter().map(|&blade| blade as isize * out.stride));
     let has_left_squares = program.squares == Squares::Left;
     let has_right_squares = program.squares == Squares::Right;
-    let blades = program.left.blades.len() + program.right.blades.len();
-    let fetches = vectors * blades * size_of::<V>() > FETCHED_BYTES;
+    let fetches = is_fetched::<V>(program, vectors);
     for vector in 0..vectors {
         let lane = vector * V::WIDTH;
         if fetches {
-            left.fetch(lane + 2 * V::WIDTH);
-            right.fetch(lane + 2 * V::WIDTH);
+            left.fetch(lane);
+            right.fetch(lane);
         }
         // SAFETY: the caller vouches for the planes; positions in pairs and rows are those of whole blocks.
         unsafe {
@@ -366,9 +295,12 @@ compiled!(blocks_avx2, "avx2,fma");
 compiled!(blocks_neon, "neon");
 
 macro_rules! kernels {
-    ($name:ident, $scalar:ty, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident) => {
+    ($name:ident, $scalar:ty, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident, $pattern:ident) => {
         /// The kernel of a program and the lanes of its vectors.
         pub(crate) fn $name(isa: Isa, program: &LeafProgram) -> (LeafKernel<$scalar>, usize) {
+            if let Some(kernel) = $pattern(isa, program) {
+                return kernel;
+            }
             match isa {
                 #[cfg(target_arch = "x86_64")]
                 Isa::Avx512 => {
@@ -394,5 +326,5 @@ macro_rules! kernels {
     };
 }
 
-kernels!(single_leaf, f32, 4, __m256, __m512, float32x4_t);
-kernels!(double_leaf, f64, 2, __m256d, __m512d, float64x2_t);
+kernels!(single_leaf, f32, 4, __m256, __m512, float32x4_t, single_pattern);
+kernels!(double_leaf, f64, 2, __m256d, __m512d, float64x2_t, double_pattern);

@@ -12,6 +12,7 @@ use cliffnet_plan::Plan;
 
 use crate::binary::Equations;
 use crate::labels::Labels;
+use crate::leaf_pattern::Pattern;
 
 /// Which operand's low blades carry the signs of their squares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub(crate) struct BlockPair {
 }
 
 /// How the terms of a pair of blocks differ in sign from the low table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PairSigns {
     pub(crate) is_negative: bool,
     /// Odd blades of the left block change sign.
@@ -86,6 +87,8 @@ pub(crate) struct LeafProgram {
     /// Pairs of blocks of each block of the output, in order.
     pub(crate) rows: Vec<Range<u32>>,
     pub(crate) pairs: Vec<BlockPair>,
+    /// The number of its pattern, if it follows one.
+    pub(crate) pattern: Option<usize>,
 }
 
 impl LeafProgram {
@@ -132,7 +135,7 @@ impl LeafProgram {
             right: (b << low) as u16,
             signs,
         };
-        Some(Self {
+        let mut program = Self {
             low,
             metric,
             squares,
@@ -141,7 +144,10 @@ impl LeafProgram {
             left: Positions { blades: left.blades, flips: left_flips },
             right: Positions { blades: right.blades, flips: right_flips },
             out: Positions { blades: out.blades, flips: out_flips },
-        })
+            pattern: None,
+        };
+        program.pattern = Pattern::of(&program);
+        Some(program)
     }
 }
 

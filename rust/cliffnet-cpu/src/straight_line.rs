@@ -178,16 +178,19 @@ pub(crate) trait StraightLineCompute: Compute {
 }
 
 macro_rules! straight_line_compute {
-    ($scalar:ty, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident) => {
+    ($scalar:ty, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident, $($long:ident)?) => {
         impl StraightLineCompute for $scalar {
             fn straight_line(hash: u128, isa: Isa) -> Option<WeightedKernels<Self>> {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 => look_up::<Avx512<std::arch::x86_64::$avx512>>(hash),
+                    Isa::Avx512 => look_up::<Avx512<std::arch::x86_64::$avx512>>(hash)
+                        $(.or_else(|| $long::<Avx512<std::arch::x86_64::$avx512>>(hash)))?,
                     #[cfg(target_arch = "x86_64")]
-                    Isa::Avx2 => look_up::<Avx2<std::arch::x86_64::$avx2>>(hash),
+                    Isa::Avx2 => look_up::<Avx2<std::arch::x86_64::$avx2>>(hash)
+                        $(.or_else(|| $long::<Avx2<std::arch::x86_64::$avx2>>(hash)))?,
                     #[cfg(target_arch = "aarch64")]
-                    Isa::Neon => look_up::<Neon<std::arch::aarch64::$neon>>(hash),
+                    Isa::Neon => look_up::<Neon<std::arch::aarch64::$neon>>(hash)
+                        $(.or_else(|| $long::<Neon<std::arch::aarch64::$neon>>(hash)))?,
                     _ => look_up::<Plain<Portable<$scalar, $portable>>>(hash),
                 }
             }
@@ -195,8 +198,8 @@ macro_rules! straight_line_compute {
     };
 }
 
-straight_line_compute!(f32, 4, __m256, __m512, float32x4_t);
-straight_line_compute!(f64, 2, __m256d, __m512d, float64x2_t);
+straight_line_compute!(f32, 4, __m256, __m512, float32x4_t, look_up_long);
+straight_line_compute!(f64, 2, __m256d, __m512d, float64x2_t,);
 
 #[cfg(test)]
 mod tests;

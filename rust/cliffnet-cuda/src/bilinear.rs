@@ -33,7 +33,7 @@ pub fn source(operation: &Operation, form: Form) -> Source {
     functions(&mut writer, operation, form.storage);
     writer.parameters(inputs, sizes.len(), form.rank, &[]);
     let name = "products";
-    writer.block(&format!("KERNEL({name}, {threads})"), |writer| {
+    writer.block(&format!("KERNEL({name}, {})", bounds(threads)), |writer| {
         writer.lanes(sizes.len(), form.rank, |writer| body(writer, operation, form));
     });
     Source { name: name.to_owned(), text: writer.finish(), threads, rows: 1, tables: Vec::new() }
@@ -56,6 +56,12 @@ fn is_straight_line(operation: &Operation, storage: Storage) -> bool {
 pub(crate) fn threads(sizes: &[usize], storage: Storage) -> u32 {
     let words = sizes.iter().sum::<usize>() * storage.size().div_ceil(4);
     if words >= WIDE { THREADS_OF_WIDE } else { THREADS }
+}
+
+/// Bounds of a kernel with blocks of this many threads. With one block asked for, the compiler takes the registers that wide
+/// kernels need; left alone, it would rather spill some for the sake of occupancy.
+pub(crate) fn bounds(threads: u32) -> String {
+    if threads == THREADS_OF_WIDE { format!("{threads}, 1") } else { threads.to_string() }
 }
 
 /// A function on registers for each step.

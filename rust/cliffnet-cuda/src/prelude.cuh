@@ -4,8 +4,8 @@ typedef long long i64;
 typedef unsigned int u32;
 
 #ifndef KERNEL
-#define KERNEL(name, threads) \
-    extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ Parameters p)
+#define KERNEL(name, ...) \
+    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const __grid_constant__ Parameters p)
 #endif
 
 #if defined(STORAGE_F64)

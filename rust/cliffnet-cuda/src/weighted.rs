@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cliffnet_plan::Plan;
 
-use crate::bilinear::{body, by, functions, path_sum, threads};
+use crate::bilinear::{body, bounds, by, functions, path_sum, threads};
 use crate::source::{Form, Source, Writer};
 use crate::tabled::{self, THREADS, declare, element};
 use crate::{Operation, Storage};
@@ -81,7 +81,7 @@ pub fn backward_source(plan: &Arc<Plan>, operation: &Operation, form: Form) -> S
     writer.parameters(inputs, sizes.len(), form.rank, &FIELDS);
     let name = "weighted_gradients";
     let paths = plan.path_count();
-    writer.block(&format!("KERNEL({name}, {threads})"), |writer| {
+    writer.block(&format!("KERNEL({name}, {})", bounds(threads)), |writer| {
         chunks(writer, |writer| {
             writer.line(&format!("real by_weight[{paths}] = {{}};"));
             rows(writer, |writer| {

@@ -131,7 +131,7 @@ fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) ->
             }
         })?;
         // SAFETY: every block has written its sum; the output was allocated in this shape.
-        unsafe { partials.add_up(dtype, shape, target) };
+        unsafe { partials.add_up(dtype, 0, shape, target) };
         Ok(())
     });
     Ok(Prepared { outputs: operands.outputs, work: Some(work) })

@@ -26,7 +26,7 @@ use crate::work::{Work, is_small, parallel};
 static TABLES: LazyLock<ById<ClassTable>> = LazyLock::new(RwLock::default);
 
 /// The classes of a plan of squares.
-fn class_table(id: i64) -> Result<Arc<ClassTable>, String> {
+pub(crate) fn class_table(id: i64) -> Result<Arc<ClassTable>, String> {
     kept(&TABLES, id, || {
         let plan = PlanId::from_i64(id).and_then(cliffnet_plan::get_or_recover).ok_or_else(|| unknown(id))?;
         ClassTable::new(&plan).ok_or_else(|| format!("plan {id} is not a plan of the squares of classes"))
@@ -37,7 +37,7 @@ fn activation(code: i64) -> Result<Activation, String> {
     Activation::from_code(code).ok_or_else(|| format!("there is no activation {code}"))
 }
 
-fn invariant(code: i64, epsilon: f64) -> Result<Invariant, String> {
+pub(crate) fn invariant(code: i64, epsilon: f64) -> Result<Invariant, String> {
     Invariant::from_code(code, epsilon)
         .ok_or_else(|| format!("there is no invariant {code} with the epsilon {epsilon}; epsilons are not negative"))
 }

@@ -4,6 +4,7 @@
 
 mod attention;
 mod bilinear;
+mod class_gate;
 mod cuda;
 mod cuda_bilinear;
 mod cuda_call;

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::attention;
 use crate::bilinear;
+use crate::class_gate;
 use crate::cuda::{Accelerator, accelerator};
 use crate::fully_connected;
 use crate::gated;
@@ -207,6 +208,8 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &fully_connected::BACKWARD,
     &gated::PRODUCT,
     &gated::BACKWARD,
+    &class_gate::CLASS_GATE,
+    &class_gate::BACKWARD,
     &layers::CLASS_INVARIANTS,
     &layers::CLASS_INVARIANTS_BACKWARD,
     &layers::GATE,

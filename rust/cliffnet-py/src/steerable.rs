@@ -128,7 +128,7 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     /// Blocks of whole tiles of lanes.
-    fn of_lanes(lanes: i64, channels: i64, tile: i64) -> Self {
+    pub(crate) fn of_lanes(lanes: i64, channels: i64, tile: i64) -> Self {
         Self::new(lanes, BLOCK_ROWS * channels, tile)
     }
 
@@ -168,14 +168,14 @@ impl Partials {
         self.start.wrapping_add(block as usize * self.bytes)
     }
 
-    /// Adds the parts in order and writes the gradients `(channels, paths)` to `out`.
+    /// Adds what lies `offset` bytes into the parts, in order, and writes the gradients `(channels, paths)` to `out`.
     ///
     /// # Safety
-    /// Each part holds a sum in this shape, and `out` is valid for as many elements of `dtype`.
-    pub(crate) unsafe fn add_up(&self, dtype: DType, shape: [usize; 2], out: *mut u8) {
+    /// Each part holds a sum in this shape there, and `out` is valid for as many elements of `dtype`.
+    pub(crate) unsafe fn add_up(&self, dtype: DType, offset: usize, shape: [usize; 2], out: *mut u8) {
         let count = (self.words.len() * size_of::<u64>()).checked_div(self.bytes).unwrap_or(0);
         // SAFETY: passed on from the caller.
-        unsafe { add_partials(dtype, self.start, count, self.bytes, shape, out) };
+        unsafe { add_partials(dtype, self.start.add(offset), count, self.bytes, shape, out) };
     }
 }
 
@@ -213,7 +213,7 @@ fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) ->
             }
         })?;
         // SAFETY: every block has written its sum; the output was allocated in this shape.
-        unsafe { partials.add_up(dtype, shape, target) };
+        unsafe { partials.add_up(dtype, 0, shape, target) };
         Ok(())
     });
     Ok(Prepared { outputs: operands.outputs, work: Some(work) })

@@ -59,13 +59,14 @@ static inline unsigned short float_to_half(float value) {
     return same_bits<unsigned short>(static_cast<_Float16>(value));
 }
 
-#define KERNEL(name, threads)                                                                       \
+#define KERNEL(name, ...)                                                                           \
     static void name##_thread(const Parameters& p);                                                 \
     extern "C" void name(const unsigned* shape, void** arguments) {                                 \
         const Parameters& p = *static_cast<const Parameters*>(arguments[0]);                        \
         gridDim = {shape[0], shape[1], shape[2]};                                                   \
         blockDim = {shape[3], shape[4], shape[5]};                                                  \
-        if (blockDim.x != threads) {                                                                \
+        const unsigned bounds[] = {__VA_ARGS__};                                                    \
+        if (blockDim.x != bounds[0]) {                                                              \
             __builtin_trap();                                                                       \
         }                                                                                           \
         for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y) {                                \

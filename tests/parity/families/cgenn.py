@@ -7,8 +7,12 @@ from families.golden import Case, GoldenFile, UnsupportedError
 _DATA = "families.cgenn_data"
 _ALGEBRA = "families.cgenn_algebra"
 _MODULES = "families.cgenn_modules"
+_EGNN = "families.egnn"
 
-# Class in a file's meta -> module with ``run(golden) -> Case``.
+# Of outputs and gradients in double precision.
+BARS = (1e-12, 1e-10)
+
+# Class in a file's meta -> module with ``run(golden) -> Case``; EGNN's networks are not listed.
 CLASSES = {
     "ChargedParticlesSim.sample_trajectory": _DATA,
     "CosineAnnealingLR": _DATA,
@@ -36,16 +40,14 @@ CLASSES = {
     "QTLinear": _MODULES,
     "QTNormalization": _MODULES,
     "SteerableGeometricProductLayer": _MODULES,
-    "egnn_clean.EGNN": "families.egnn",
-    "egnn_clean.E_GCL": "families.egnn",
-    "gcl.E_GCL": "families.egnn",
-    "gcl.E_GCL_vel": "families.egnn",
 }
 
 
 def run(golden: GoldenFile) -> Case:
-    module = CLASSES.get(golden.meta["class"])
+    fallback = _EGNN if golden.source.lower().startswith("vgsatorras/egnn") else None
+    module = CLASSES.get(golden.meta["class"], fallback)
     if module is None:
         raise UnsupportedError(f"class {golden.meta['class']!r}")
     case: Case = importlib.import_module(module).run(golden)
+    case.bars = BARS
     return case

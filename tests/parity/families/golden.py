@@ -59,6 +59,8 @@ class Case:
 
     outputs: dict[str, Tensor] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
+    # of outputs and gradients in double precision, where they are to be tighter than usual
+    bars: tuple[float, float] | None = None
 
 
 def load_golden(path: Path, dtype: str, device: str) -> GoldenFile:

@@ -90,12 +90,15 @@ def simulate_charged(
     velocities: Tensor,
     frames: Sequence[int],
     progress: Callable[[int], None] | None = None,
+    *,
+    reflect: bool = True,
 ) -> ChargedFrames:
     """Integrate the motion of charged balls and return the frames asked for.
 
-    The initial state is reflected into the box, then ``v += dt F(x)`` once, and each step is ``x += dt v`` followed by
-    ``v += dt F(x)``, with ``dt`` = 0.001. Frame ``f`` is the state after ``100 (f + 1)`` moves, before the velocities
-    take their share of the last one: so the published files have it, and their frame 0 is not the initial state.
+    The initial state is reflected into the box, unless that is turned off to go on from a frame. Then comes
+    ``v += dt F(x)`` once, and each step is ``x += dt v`` followed by ``v += dt F(x)``, with ``dt`` = 0.001. Frame ``f``
+    is the state after ``100 (f + 1)`` moves, before the velocities take their share of the last one: so the published
+    files have it, and their frame 0 is not the initial state.
 
     Parameters
     ----------
@@ -107,6 +110,8 @@ def simulate_charged(
         Frames to return, in this order.
     progress : callable, optional
         Called with the number of systems just finished.
+    reflect : bool
+        Whether to apply :func:`reflect_into_box` to the initial state.
 
     Returns
     -------
@@ -125,14 +130,16 @@ def simulate_charged(
         raise ShapeError(f"charges have shape {tuple(charges.shape)}; expected (systems, balls)")
     if not frames or min(frames) < 0:
         raise DataError(f"frames are {list(frames)}; give at least one, counted from 0")
-    positions, velocities = reflect_into_box(positions, velocities)
+    if reflect:
+        positions, velocities = reflect_into_box(positions, velocities)
     first, _ = torch.triu_indices(charges.shape[1], charges.shape[1], offset=1)
     chunk = max(1, _PAIRS_IN_CACHE // max(1, len(first)))
     parts = []
-    for state in zip(*(tensor.split(chunk) for tensor in (charges, positions, velocities)), strict=True):
-        parts.append(_simulate_chunk(*state, frames))
+    pieces = (tensor.split(chunk) for tensor in (charges, positions, velocities))
+    for charge, position, velocity in zip(*pieces, strict=True):
+        parts.append(_simulate_chunk(charge, position, velocity, frames))
         if progress is not None:
-            progress(len(state[0]))
+            progress(len(charge))
     return ChargedFrames(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 

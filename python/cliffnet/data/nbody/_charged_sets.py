@@ -79,11 +79,14 @@ def draw_charged(num_samples: int, *, num_balls: int = 5, seed: int = 43, skip: 
     stream = numpy.random.RandomState(seed)  # frozen by numpy: the same numbers in every version
     states = []
     for index in range(skip + num_samples):
-        state = _draw_system(numpy, stream, num_balls)
+        state = _draw_system(stream, num_balls)
         if index >= skip:
             states.append(state)
-    charges, positions, velocities = (torch.from_numpy(numpy.stack(part)) for part in zip(*states, strict=True))
-    return charges, positions.mT.contiguous(), velocities.mT.contiguous()
+    uniform, normal = (torch.from_numpy(numpy.stack(part)) for part in zip(*states, strict=True))
+    charges = torch.where(uniform < 0.5, -1.0, 1.0).double()
+    positions, velocities = (part.mT for part in normal.unflatten(-1, (2, 3, num_balls)).unbind(1))
+    speeds = torch.linalg.vector_norm(velocities, dim=-1, keepdim=True)
+    return charges, positions * (num_balls / 5.0) ** (1 / 3), velocities * (SPEED / speeds)
 
 
 def generate_charged(
@@ -176,12 +179,11 @@ def load_charged(
     return cached_tensors(f"nbody-charged-{set_name}-{num_samples}", parameters, generate, folder)
 
 
-def _draw_system(numpy: Any, stream: Any, num_balls: int) -> tuple[Any, Any, Any]:
-    """Draw charges ``(balls,)``, positions and velocities ``(3, balls)`` in the order of the published generator."""
-    charges = stream.choice(numpy.array([-1.0, 0.0, 1.0]), size=(num_balls, 1), p=[0.5, 0, 0.5])[:, 0]
-    positions = stream.randn(3, num_balls) * (num_balls / 5.0) ** (1 / 3)
-    velocities = stream.randn(3, num_balls)
-    velocities *= SPEED / numpy.sqrt((velocities**2).sum(axis=0))
-    for _ in ("positions", "velocities"):
-        stream.randn(_FRAMES_OF_NOISE, 3, num_balls)
-    return charges, positions, velocities
+def _draw_system(stream: Any, num_balls: int) -> tuple[Any, Any]:
+    """Draw what decides charges, positions and velocities of a system, and use up what the published generator does.
+
+    One call gives all normal numbers, which are the same as from call after call.
+    """
+    uniform = stream.random_sample(num_balls)
+    normal = stream.randn((2 + 2 * _FRAMES_OF_NOISE) * 3 * num_balls)
+    return uniform, normal[: 6 * num_balls]

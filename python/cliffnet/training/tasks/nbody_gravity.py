@@ -21,7 +21,7 @@ from cliffnet.data.nbody import (
 from cliffnet.errors import TaskError
 from cliffnet.models.baselines import MLP, Transformer
 from cliffnet.models.gatr import GATr
-from cliffnet.training._config import DataOptions, ModelOptions
+from cliffnet.training._config import DataOptions, ModelOptions, TrainOptions
 from cliffnet.training._plots import new_figure, save_figure
 from cliffnet.training._task import TensorSet, unknown
 
@@ -89,19 +89,17 @@ class NBodyGravity:
         "transformer": ModelOptions(channels=384, blocks=10, heads=8),
         "mlp": ModelOptions(channels=384, blocks=2),
     }
+    recipes: Mapping[str, TrainOptions] = dict.fromkeys(models, TrainOptions())
+    data = DataOptions()
     eval_sets: Mapping[str, str] = {name: GRAVITY_SETS[name].label for name in ("eval", "e3", "object")}
     metric_names = ("loss", "mse", "mae", "rmse")
-
-    def num_samples(self, set_name: str, options: DataOptions) -> int:
-        """Return how many samples a set has."""
-        sizes = {"train": options.train_samples, "val": options.val_samples}
-        return sizes.get(set_name, options.eval_samples)
+    evaluation_batch = 256
 
     def load(self, set_name: str, options: DataOptions, progress: Callable[[int], None] | None = None) -> TensorSet:
         """Return a set with ``inputs`` ``(samples, bodies, 7)`` and ``target`` ``(samples, bodies, 3)``."""
-        return load_gravity(set_name, self.num_samples(set_name, options), seed=options.seed, progress=progress)
+        return load_gravity(set_name, options.num_samples(set_name), seed=options.seed, progress=progress)
 
-    def build(self, model: str, options: ModelOptions) -> nn.Module:
+    def build(self, model: str, options: ModelOptions, data: DataOptions) -> nn.Module:
         """Return a fresh model from bodies to positions and a regulariser."""
         sizes = {key: value for key, value in vars(options).items() if value is not None}
         if model == "gatr":
@@ -128,8 +126,9 @@ class NBodyGravity:
             "mae": difference.abs().mean((-1, -2)),
         }
 
-    def metrics(self, means: Mapping[str, float]) -> dict[str, float]:
+    def metrics(self, errors: Mapping[str, Tensor]) -> dict[str, float]:
         """Return loss, mse, mae, and rmse as the root of the mse (the reference takes the root of the loss)."""
+        means = {name: values.mean().item() for name, values in errors.items()}
         return {**means, "rmse": math.sqrt(means["mse"])}
 
     def plot(self, model: nn.Module, sets: Mapping[str, TensorSet], folder: Path) -> list[Path]:

@@ -129,15 +129,23 @@ impl<T: WeightedCompute + Into<f64>> Operands<T> {
     }
 }
 
-fn assert_agrees<T: StraightLineCompute + WeightedCompute + Into<f64> + PartialEq + std::fmt::Debug>() {
-    for plan in SIGNATURES.map(by_grade) {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+/// The products that are compiled for the vectors of single precision only.
+fn long_products() -> [Plan; 2] {
+    [by_grade([5, 0, 0]), geometric([5, 0, 0], &[vec![0, 4], vec![1, 5], vec![2], vec![3]])]
+}
+
+fn assert_agrees<T: StraightLineCompute + WeightedCompute + Into<f64> + PartialEq + std::fmt::Debug>(
+    plans: &[Plan],
+    instruction_sets: &[Isa],
+) {
+    for plan in plans {
+        for &isa in instruction_sets.iter().filter(|isa| isa.is_available()) {
             let kernels = T::straight_line(plan.content_hash(), isa).expect("straight-line code");
             for vectors in [0, 1, 3, T::TILE / kernels.lanes] {
-                let operands = Operands::<T>::new(&plan, vectors * kernels.lanes);
-                let expected = operands.expected(&plan);
-                assert_eq!(operands.run(&kernels, &plan), expected, "{isa:?}, {vectors} vectors");
-                assert_eq!(operands.run(&T::interpreter(isa), &plan), expected, "the interpreter, {isa:?}");
+                let operands = Operands::<T>::new(plan, vectors * kernels.lanes);
+                let expected = operands.expected(plan);
+                assert_eq!(operands.run(&kernels, plan), expected, "{isa:?}, {vectors} vectors");
+                assert_eq!(operands.run(&T::interpreter(isa), plan), expected, "the interpreter, {isa:?}");
             }
         }
     }
@@ -145,12 +153,14 @@ fn assert_agrees<T: StraightLineCompute + WeightedCompute + Into<f64> + PartialE
 
 #[test]
 fn test_single_precision_agrees_with_the_plain_loop_and_the_interpreter() {
-    assert_agrees::<f32>();
+    assert_agrees::<f32>(&SIGNATURES.map(by_grade), &Isa::ALL);
+    let vectors: Vec<Isa> = Isa::ALL.into_iter().filter(|&isa| isa != Isa::Scalar).collect();
+    assert_agrees::<f32>(&long_products(), &vectors);
 }
 
 #[test]
 fn test_double_precision_agrees_with_the_plain_loop_and_the_interpreter() {
-    assert_agrees::<f64>();
+    assert_agrees::<f64>(&SIGNATURES.map(by_grade), &Isa::ALL);
 }
 
 #[test]

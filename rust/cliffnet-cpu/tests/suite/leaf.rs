@@ -69,6 +69,14 @@ fn every_metric_and_every_gradient_runs_in_blocks() {
 }
 
 #[test]
+fn operands_beyond_the_second_cache_are_asked_for_in_advance() {
+    let mut random = Random(22);
+    for squares in [[1.0, 1.0, 1.0, 0.0], [1.0, -1.0, -1.0, -1.0]] {
+        check(&of_metric(&squares), [1, 1, 8300], PLANES, &[DType::F32], &mut random);
+    }
+}
+
+#[test]
 fn plans_without_blocks_run_by_terms() {
     for squares in [vec![1.0], vec![1.0, 0.0, 0.0], vec![2.0, 1.0, 1.0]] {
         assert!(!is_blocks(&of_metric(&squares)), "{squares:?}");

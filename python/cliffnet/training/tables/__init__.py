@@ -1,0 +1,1 @@
+"""One module per published table; ``cliffnet.training.reproduction`` finds them by name."""
