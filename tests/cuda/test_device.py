@@ -10,7 +10,6 @@ from helpers.operator_matrix import OPERATORS
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
     pytest.mark.filterwarnings("ignore:cliffnet has no cuda kernel"),
 ]
 

@@ -15,6 +15,9 @@ const WIDE: usize = 80;
 /// 32-bit registers of a thread that operands and sums may take.
 const REGISTERS: usize = 240;
 
+/// 32-bit words of all operands beyond which the compiler spills some.
+const MAX_WORDS: usize = 256;
+
 /// Most terms of straight-line code: more take seconds to compile.
 const MAX_TERMS: usize = 4096;
 
@@ -39,17 +42,20 @@ pub fn source(operation: &Operation, form: Form) -> Source {
     Source { name: name.to_owned(), text: writer.finish(), threads, rows: 1, tables: Vec::new() }
 }
 
-/// Whether the code is short enough for the compiler, and the registers suffice: for both operands and the weights, of
-/// which the compiler lets none go, or for one operand and all sums, where the order of the terms makes do with that.
+/// Whether the code is short enough for the compiler, and the registers suffice: for all operands, and in every step for both
+/// operands and the weights, of which the compiler lets none go, or for one operand and all sums, where the order of the terms
+/// makes do with that.
 fn is_straight_line(operation: &Operation, storage: Storage) -> bool {
+    let words = storage.size().div_ceil(4);
+    let operands: usize = operation.sizes()[..operation.inputs()].iter().sum();
     let fits = |step: &Step| {
         let plan = &step.plan;
         let (left, right, out) = (plan.left_size(), plan.right_size(), plan.out_size());
         let numbers =
             if step.weight.is_some() { left + right + plan.path_count() } else { right.max(left.min(out)) * 2 };
-        numbers * storage.size().div_ceil(4) <= REGISTERS
+        numbers * words <= REGISTERS
     };
-    operation.terms() <= MAX_TERMS && operation.steps().iter().all(fits)
+    operation.terms() <= MAX_TERMS && operands * words <= MAX_WORDS && operation.steps().iter().all(fits)
 }
 
 /// Threads of a block for operands of these sizes.

@@ -1,6 +1,6 @@
 //! Shared libraries and their functions.
 
-use libloading::os::unix::{Library, RTLD_LAZY, RTLD_LOCAL, RTLD_NOW, Symbol};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 
 use crate::Error;
 
@@ -20,7 +20,7 @@ pub enum Place {
 pub(crate) fn open(places: &[Place]) -> Option<(Library, String)> {
     places.iter().find_map(|place| {
         let (name, flags) = match place {
-            Place::Loaded(name) => (name, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD),
+            Place::Loaded(name) => (name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD),
             Place::File(name) => (name, RTLD_NOW | RTLD_LOCAL),
         };
         // SAFETY: the libraries are NVRTC and the driver, whose initialisers do no more than set up their own state.

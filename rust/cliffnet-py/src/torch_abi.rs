@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::sync::OnceLock;
 
 use cliffnet_cpu::DType;
-use libloading::os::unix::{Library, RTLD_LAZY, RTLD_LOCAL};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use crate::surroundings::StateFunctions;
 
@@ -158,9 +158,8 @@ unsafe fn find<T>(library: &Library, symbol: &str) -> Result<libloading::os::uni
 
 /// The library at `path`, which must be loaded already.
 fn loaded(path: &str) -> Result<Library, String> {
-    // SAFETY: with RTLD_NOLOAD no code is run; the library stays loaded as long as the process imports torch. RTLD_NOW would
-    // have the loader bind the whole library again, which takes it a twentieth of a second.
-    unsafe { Library::open(Some(path), RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD) }.map_err(|error| error.to_string())
+    // SAFETY: with RTLD_NOLOAD no code is run; the library stays loaded as long as the process imports torch.
+    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD) }.map_err(|error| error.to_string())
 }
 
 /// Tells torch's current stream on a device.
