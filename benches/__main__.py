@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from benches import (
+    cgenn_scaling,
     cgenn_steps,
     exp_log_accuracy,
     first_product,
@@ -41,6 +42,7 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
         inverse_residual,
         exp_log_accuracy,
         peers,
+        cgenn_scaling,
         gatr_step,
         cgenn_steps,
     )

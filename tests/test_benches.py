@@ -12,6 +12,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benches import (
+    cgenn_scaling,
     cgenn_sides,
     cgenn_steps,
     exp_log_accuracy,
@@ -130,6 +131,16 @@ def test_linear():
     rows = linear.rows(size=6, small=3, rounds=2, sample_seconds=0.0)
     check_measured(rows)
     assert [row.bar.text(row.unit) for row in rows if row.bar] == [">= 4x", ">= 0.625x", ">= 6x", ">= 6x"]
+
+
+def test_scaling(tmp_path):
+    rows = cgenn_scaling.rows(names=["CGENN n-body"], allocators=["freed memory kept"], exponents=(6, 7), rounds=1)
+    assert [row.unit for row in rows] == ["", "ms"]
+    check_measured(rows[1:])
+    assert cgenn_scaling.exponent([1, 2, 4], [3.0, 12.0, 48.0]) == pytest.approx(2.0)
+    times = {64: Quantiles.of([0.5]), 128: Quantiles.of([1.0])}
+    found = {(name, allocator): times for name in cgenn_scaling.SIDES for allocator in cgenn_scaling.ALLOCATORS}
+    assert cgenn_scaling.plot(found, tmp_path / "plot.png").stat().st_size > 1000
 
 
 def test_import_time():

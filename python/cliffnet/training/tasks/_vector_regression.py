@@ -66,7 +66,7 @@ class CloudEGNN(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         """Map ``(samples, points, n)`` to ``(samples,)``."""
         samples, count = points.shape[:2]
-        edges = edges_of_batch(None, points)
+        edges = edges_of_batch(None, samples, count, points.device)
         features, _ = self.net(points.new_ones(samples * count, 1), points.flatten(0, 1), edges)
         out: Tensor = self.readout(features.unflatten(0, (samples, count)).mean(1))
         return out.squeeze(-1)

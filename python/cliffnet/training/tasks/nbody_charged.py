@@ -79,7 +79,7 @@ class BallEGNN(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map balls ``(systems, balls, 7)`` to positions ``(systems, balls, 3)``."""
         systems, balls = inputs.shape[:2]
-        edges = edges_of_batch(None, inputs)
+        edges = edges_of_batch(None, systems, balls, inputs.device)
         flat = inputs.flatten(0, 1)
         charges, positions, velocities = flat[:, :1], flat[:, 1:4], flat[:, 4:]
         sources, targets = edges
