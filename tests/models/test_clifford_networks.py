@@ -213,7 +213,7 @@ SMALL = {
         lambda size: (torch.randn(size, 16, 3),),
     ),
     "bodies": (lambda: ChargedNBodyNet(3, 1), lambda size: (*torch.randn(2, size, 5, 3), torch.randn(size, 5))),
-    "jets": (lambda: LorentzTaggingNet(2, 3, 1).eval(), lambda size: _jets(size)),
+    "jets": (lambda: LorentzTaggingNet(2, 3, 1, dropout_probability=0.0), lambda size: _jets(size)),
 }
 
 

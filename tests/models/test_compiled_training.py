@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cliffnet import Algebra, Partition
-from cliffnet.models import EGNN, ChargedNBodyNet, ConvexHullNet, LorentzTaggingNet, VelocityEGNN
+from cliffnet.models import EGNN, ChargedNBodyNet, ConvexHullNet, VelocityEGNN
 
 NODES = 5
 PAIRS = torch.tensor([[i, j] for i in range(NODES) for j in range(NODES) if i != j]).T
@@ -30,11 +30,6 @@ def bodies(size):
     return (*torch.randn(2, size, NODES, 3), torch.randn(size, NODES), PAIRS[:, : size + 3])
 
 
-def jets(size):
-    kept = torch.arange(NODES).expand(size, NODES) < 4
-    return torch.randn(size, NODES, 4), torch.randn(size, NODES, 2), kept, pairs_of(size)
-
-
 def graph(size):
     edges = pairs_of(size)
     return torch.randn(NODES * size, 2), torch.randn(NODES * size, 3), edges, torch.randn(edges.shape[1], 2)
@@ -45,12 +40,10 @@ def moving_graph(size):
     return features, points, torch.randn_like(points), edges, attributes
 
 
-SMALL = {"hidden_mv_channels": 2, "hidden_scalar_channels": 3, "num_layers": 1, "dropout_probability": 0.0}
 GRADES = Partition.by_grade(Algebra(3))
 CASES = {
     "CGENN hull of two stages": (lambda: ConvexHullNet(4, 3, num_layers=1, num_stages=2, partition=GRADES), clouds),
     "GLGENN bodies": (lambda: ChargedNBodyNet.glgenn(hidden_channels=3, num_layers=1), bodies),
-    "jets in training mode": (lambda: LorentzTaggingNet(**SMALL, layer_type="gpmlp"), jets),
     "EGNN": (lambda: EGNN(2, 4, 2, 1, edge_channels=2), graph),
     "EGNN with velocities": (lambda: VelocityEGNN(2, 4, 1, edge_channels=2), moving_graph),
 }
