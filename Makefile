@@ -12,7 +12,7 @@ PYTEST ?=
 
 BIN := $(VENV)/bin
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
-CRATES := -p cliffnet-algebra -p cliffnet-plan -p cliffnet-cpu
+CRATES := -p cliffnet-algebra -p cliffnet-plan -p cliffnet-cpu -p cliffnet-cuda
 
 .PHONY: help
 help:  ## list the targets
@@ -46,6 +46,14 @@ demo: install  ## train GATr and two baselines on simulated planets, in under fi
 test: install  ## run every test (TORCH=2.11.0 for that version of torch, PYTEST="..." for arguments)
 	cargo test --quiet $(CRATES)
 	$(BIN)/python -m pytest --doctest-modules python/cliffnet tests $(PYTEST)
+
+.PHONY: test-gpu
+test-gpu: install  ## run the tests that need a CUDA device; without one it only says so
+	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+		$(BIN)/python -m pytest -m gpu tests $(PYTEST); \
+	else \
+		echo "no CUDA device"; \
+	fi
 
 # those that the processor has
 ISAS ?= scalar avx2 avx512

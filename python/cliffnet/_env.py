@@ -21,7 +21,9 @@ BACKEND = Variable(
 ISA = Variable(
     "CLIFFNET_ISA", "", "instruction set of the CPU kernels: scalar, avx2, avx512 or neon (default: detected)"
 )
-CACHE_DIR = Variable("CLIFFNET_CACHE_DIR", "", "folder for generated data (default: the cache folder of the user)")
+CACHE_DIR = Variable(
+    "CLIFFNET_CACHE_DIR", "", "folder for generated data and compiled kernels (default: the cache folder of the user)"
+)
 HYPOTHESIS_PROFILE = Variable(
     "CLIFFNET_HYPOTHESIS_PROFILE", "ci", "how many cases property tests draw: fast, ci or thorough"
 )

@@ -3,9 +3,10 @@ Native part of cliffnet.
 """
 
 from _typeshed import SupportsGetItem
+from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["DirectOperator", "blade_map", "build_info", "canonical_basis", "direct_operator", "equivariant_maps", "inner_product_plan", "intern_maps", "interned_maps", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_operators"]
+__all__ = ["DirectOperator", "blade_map", "build_info", "canonical_basis", "cuda_compile", "cuda_facts", "cuda_source", "direct_operator", "equivariant_maps", "inner_product_plan", "intern_maps", "interned_maps", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_cuda", "register_host", "register_operators"]
 
 @final
 class DirectOperator:
@@ -44,6 +45,33 @@ def build_info() -> list[tuple[str, str]]:
 def canonical_basis(dim: SupportsIndex, grades: SupportsGetItem[int, SupportsIndex] | None = None) -> list[int]:
     """
     Masks of the blades of the given grades, or of all 2^n, in grade-then-lexicographic order.
+    """
+
+def cuda_compile(compiler: SupportsGetItem[int, tuple[bool, str]], name: str, text: str, architecture: SupportsIndex) -> tuple[bytes, str]:
+    """
+    Compiles the text of a kernel for an architecture, such as 90, by the first NVRTC that is there; returns what the
+    driver would load and what the compiler said.
+
+    # Errors
+    `KernelCompileError`, `BackendUnavailableError`.
+    """
+
+def cuda_facts() -> list[tuple[str, str]]:
+    """
+    What the CUDA kernels run with: driver, compiler and folder of compiled kernels.
+
+    # Errors
+    `BackendUnavailableError` when one is missing, `DeviceError` when the driver finds no device.
+    """
+
+def cuda_source(operator: str, plan: SupportsIndex, dtype: str, rank: SupportsIndex, vectors: SupportsIndex) -> tuple[str, str]:
+    """
+    Name of the entry point and text of the CUDA kernel of an operator for a plan.
+
+    `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
+
+    # Errors
+    `ConfigError` when there is no such kernel.
     """
 
 def direct_operator(name: str) -> DirectOperator | None:
@@ -119,6 +147,28 @@ def product_masks(kind: str, squares: SupportsGetItem[int, SupportsFloat | Suppo
 def product_plan(kind: str, squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], left: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], right: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], out: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], classes: SupportsGetItem[int, SupportsGetItem[int, SupportsIndex]] | None = None) -> int:
     """
     Id of the plan of a product between three layouts; `classes` of grades make it weighted.
+    """
+
+def register_cuda(torch_cuda_path: str, driver: SupportsGetItem[int, tuple[bool, str]], compiler: SupportsGetItem[int, tuple[bool, str]], cache: str | PathLike[str] | None) -> list[str]:
+    """
+    Registers the CUDA kernels with torch; returns the names of the operators that have one.
+
+    Nothing of CUDA is touched before the first call. `driver` and `compiler` are places to look at, in order: whether the
+    library must be loaded already, and its name or path. `cache` is the folder of compiled kernels.
+
+    # Errors
+    `BackendUnavailableError` when torch lacks a function.
+    """
+
+def register_host(driver: SupportsGetItem[int, tuple[bool, str]], compiler: SupportsGetItem[int, tuple[bool, str]], cache: str | PathLike[str] | None) -> list[str]:
+    """
+    Defines the operators that have a CUDA kernel in the namespace `cliffnet_host`, for CPU tensors; returns their names.
+
+    The driver and the compiler must be ones that run the kernels on the processor. Called again, it starts anew: kernels
+    loaded before are forgotten.
+
+    # Errors
+    `BackendUnavailableError` when torch refuses a definition.
     """
 
 def register_operators(torch_cpu_path: str, c10_path: str) -> None:

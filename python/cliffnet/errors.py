@@ -113,6 +113,10 @@ class BackendUnavailableError(CliffnetError, RuntimeError):
     """A backend that was asked for by name and cannot run here."""
 
 
+class KernelCompileError(CliffnetError, RuntimeError):
+    """A CUDA kernel that the compiler refused, or that would have to be compiled while a graph is captured."""
+
+
 class CliffnetInternalError(CliffnetError, RuntimeError):
     """A defect in cliffnet itself; please report it with the message."""
 

@@ -10,7 +10,8 @@ import torch
 
 import cliffnet
 from cliffnet.cli._algebra import print_algebra, read_algebra
-from cliffnet.ops import active_backend, build_info
+from cliffnet.errors import BackendUnavailableError, DeviceError
+from cliffnet.ops import active_backend, build_info, cuda_info, cuda_operators
 
 _EXTRAS = ("numpy", "safetensors", "rich", "matplotlib", "tensorboard")
 
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
         "torch": torch.__version__,
         "threads": str(torch.get_num_threads()),
         "cuda": torch.version.cuda or "not built in",
+        "cuda kernels": _cuda_kernels(),
         "devices": ", ".join(_devices()),
         "platform": platform.platform(),
         **{name: _version(name) for name in _EXTRAS},
@@ -44,6 +46,14 @@ def run(options: argparse.Namespace) -> int:
     width = max(map(len, facts))
     sys.stdout.writelines(f"{key:<{width}}  {value}\n" for key, value in facts.items())
     return 0
+
+
+def _cuda_kernels() -> str:
+    try:
+        facts = ", ".join(f"{name} {fact}" for name, fact in cuda_info().items())
+    except (BackendUnavailableError, DeviceError) as error:
+        return f"none: {error}"
+    return f"{len(cuda_operators())} operators; {facts}"
 
 
 def _devices() -> list[str]:

@@ -6,6 +6,8 @@ from cliffnet.ops._backend import active_backend as active_backend
 from cliffnet.ops._backend import build_info as build_info
 from cliffnet.ops._bilinear import bilinear as bilinear
 from cliffnet.ops._class_gate import class_gate as class_gate
+from cliffnet.ops._cuda import cuda_info as cuda_info
+from cliffnet.ops._cuda import cuda_operators as cuda_operators
 from cliffnet.ops._fully_connected import fully_connected_product as fully_connected_product
 from cliffnet.ops._gated_steerable import gated_steerable_product as gated_steerable_product
 from cliffnet.ops._layers import channel_norm as channel_norm

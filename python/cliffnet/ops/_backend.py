@@ -37,18 +37,15 @@ def active_backend() -> str:
         raise BackendUnavailableError(
             f"CLIFFNET_BACKEND is '{asked}', expected reference, rust or cuda; unset it to choose"
         )
-    if asked == "cuda":
-        raise BackendUnavailableError(
-            "CLIFFNET_BACKEND is 'cuda', but this version has no CUDA kernels; unset it, and CUDA tensors run on the "
-            "reference backend"
-        )
     if asked == "reference":
         return "reference"
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise BackendUnavailableError("CLIFFNET_BACKEND is 'cuda', but torch finds no CUDA device; unset it to choose")
     try:
         _rust.build_info()
         _register_native()
     except BackendUnavailableError as error:
-        if asked == "rust" or _env.read(_env.ISA):
+        if asked in ("rust", "cuda") or _env.read(_env.ISA):
             raise
         warn_once(f"the native kernels cannot run ({error}); the slower reference backend is used instead")
         return "reference"

@@ -16,6 +16,7 @@ mode, a Function with ``jvp`` is refused by ``torch.compile``, and one without i
 ``compile(func.grad(f))``.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -24,10 +25,11 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from cliffnet import _rust
+from cliffnet import _rust, errors
 from cliffnet._log import warn_once
 from cliffnet.errors import CliffnetInternalError, DTypeError
 from cliffnet.ops._backend import active_backend
+from cliffnet.ops._cuda import cuda_operators
 from cliffnet.ops._remade import RemadeFunction, keep, kept
 
 _functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -41,6 +43,7 @@ _below_autograd: Callable[[], Any] = torch._C._AutoDispatchBelowAutograd
 _is_traced: Callable[[], bool] = torch.compiler.is_dynamo_compiling
 _is_autocasting: Callable[[], bool] = torch._C._is_any_autocast_enabled
 _grad_enabled: Callable[[], bool] = torch.is_grad_enabled
+_NAMED = re.compile(r"cliffnet: \[(?P<name>\w+)\] (?P<message>.*)", re.DOTALL)
 _PLAIN = (Tensor, torch.nn.Parameter)
 _HALF = (torch.bfloat16, torch.float16)
 
@@ -83,7 +86,8 @@ class Operator(ABC):
                 self._library.define(f"{name}{self.schema}")
                 self._library.impl(name, self._declared_reference, "CPU")
             for device in ("CUDA", "XPU", "MPS"):
-                self._library.impl(name, self._fallback, device)
+                if device != "CUDA" or self.name not in cuda_operators():
+                    self._library.impl(name, self._fallback, device)
         self.raw: Callable[..., Result] = getattr(torch.ops.cliffnet, self.name).default
         self._kernel: Callable[..., Result] = getattr(torch.ops.cliffnet, kernel_name).default
         direct = _rust.direct_operator(self.name) if self._native else None
@@ -116,7 +120,8 @@ class Operator(ABC):
 
     def _fallback(self, *arguments: Any) -> Result:
         """Run the reference on a device without a kernel, and say so once."""
-        warn_once(f"cliffnet has no {arguments[0].device.type} kernels; the slower reference backend is used there")
+        device = arguments[0].device.type
+        warn_once(f"cliffnet has no {device} kernel of {self.name}; the slower reference backend is used there")
         return self._declared_reference(*arguments)
 
     def _declared_reference(self, *arguments: Any) -> Result:
@@ -293,6 +298,10 @@ def _translated(error: RuntimeError) -> RuntimeError:
     message = str(error)
     if "cliffnet internal error" in message:
         return CliffnetInternalError(message.splitlines()[0] + "; please report this")
+    named = _NAMED.search(message)
+    if named:
+        found: RuntimeError = getattr(errors, named["name"])(named["message"])
+        return found
     return error
 
 

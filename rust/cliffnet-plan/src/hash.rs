@@ -33,6 +33,13 @@ impl StableHasher {
     }
 }
 
+/// FNV-1a of 128 bits, the same on every machine and in every run.
+pub fn content_hash(bytes: &[u8]) -> u128 {
+    let mut hasher = StableHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::StableHasher;

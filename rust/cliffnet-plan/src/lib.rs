@@ -19,6 +19,7 @@ mod term;
 
 pub use cliffnet_algebra::{Division, is_unit_product_negative};
 pub use error::Error;
+pub use hash::content_hash;
 pub use linear_maps::{Entry, LinearMaps, intern_linear_maps, linear_maps};
 pub use matrix::{MatrixProduct, MatrixStep, Source};
 pub use partition::Partition;

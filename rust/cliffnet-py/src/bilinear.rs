@@ -11,6 +11,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use cliffnet_cpu::{Axis, Geometry, Operand, Operation, Program, Step, execute, selected_isa, tile_lanes};
 use cliffnet_plan::PlanId;
 
+use crate::cuda_bilinear;
 use crate::operator::{Arguments, Prepared, operator};
 use crate::pages::advise_large_pages;
 use crate::plans::unknown;
@@ -215,7 +216,8 @@ operator!(
     "bilinear",
     [left: Tensor, right: Tensor, plan: Integer],
     1,
-    |torch, arguments| prepare::<3>(torch, product(arguments.integer(2)?)?, arguments)
+    |torch, arguments| prepare::<3>(torch, product(arguments.integer(2)?)?, arguments),
+    cuda_bilinear::product
 );
 
 operator!(
@@ -224,7 +226,8 @@ operator!(
     "bilinear_backward",
     [cotangent: Tensor, left: Tensor, right: Tensor, plan: Integer],
     2,
-    |torch, arguments| prepare::<5>(torch, backward(arguments.integer(3)?)?, arguments)
+    |torch, arguments| prepare::<5>(torch, backward(arguments.integer(3)?)?, arguments),
+    cuda_bilinear::backward
 );
 
 operator!(
@@ -233,5 +236,6 @@ operator!(
     "bilinear_double_backward",
     [left_cotangent: Tensor, right_cotangent: Tensor, cotangent: Tensor, left: Tensor, right: Tensor, plan: Integer],
     3,
-    |torch, arguments| prepare::<8>(torch, double_backward(arguments.integer(5)?)?, arguments)
+    |torch, arguments| prepare::<8>(torch, double_backward(arguments.integer(5)?)?, arguments),
+    cuda_bilinear::double_backward
 );

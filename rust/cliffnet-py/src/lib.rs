@@ -5,6 +5,10 @@
 mod attention;
 mod bilinear;
 mod class_gate;
+mod cuda;
+mod cuda_bilinear;
+mod cuda_call;
+mod cuda_steerable;
 mod direct;
 mod failure;
 mod fully_connected;
@@ -60,6 +64,8 @@ fn register_operators(torch_cpu_path: &str, c10_path: &str) -> PyResult<()> {
 /// Native part of cliffnet.
 #[pymodule(gil_used = false)]
 mod _rust {
+    #[pymodule_export]
+    use super::cuda::{cuda_compile, cuda_facts, cuda_source, register_cuda, register_host};
     #[pymodule_export]
     use super::direct::{DirectOperator, direct_operator};
     #[pymodule_export]

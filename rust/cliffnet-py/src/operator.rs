@@ -1,11 +1,12 @@
 //! Operators: their schemas, and the two ways they are called, from torch's dispatcher and straight from Python.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::attention;
 use crate::bilinear;
 use crate::class_gate;
+use crate::cuda::{Accelerator, accelerator};
 use crate::fully_connected;
 use crate::gated;
 use crate::layers;
@@ -13,7 +14,7 @@ use crate::linear;
 use crate::product_and_join;
 use crate::steerable;
 use crate::tensor::Tensor;
-use crate::torch_abi::{BoxedKernel, StableValue, TensorHandle, TorchFunctions, functions};
+use crate::torch_abi::{BoxedKernel, LibraryHandle, StableValue, TensorHandle, TorchFunctions, functions};
 use crate::work::{Work, panic_message};
 
 /// Type of an argument.
@@ -79,11 +80,31 @@ pub(crate) struct Operator {
     pub(crate) prepare: for<'t> fn(&'t TorchFunctions, &Arguments<'t>) -> Result<Prepared<'t>, String>,
     /// What the dispatcher calls.
     pub(crate) kernel: BoxedKernel,
+    /// The same on CUDA devices, where there is a kernel.
+    pub(crate) cuda: Option<CudaKernel>,
 }
 
-/// Declares an operator: `operator!(STATIC, "name", [tensor: Tensor, number: Integer], outputs, prepare)`.
+/// An operator on CUDA devices.
+pub(crate) struct CudaKernel {
+    /// Checks the arguments, allocates the outputs and launches what fills them.
+    pub(crate) launch: for<'t> fn(&'t TorchFunctions, &Accelerator, &Arguments<'t>) -> Result<Vec<Tensor<'t>>, String>,
+    /// What the dispatcher calls.
+    pub(crate) kernel: BoxedKernel,
+}
+
+/// Declares an operator: `operator!(STATIC, "name", [tensor: Tensor, number: Integer], outputs, prepare)`; what launches
+/// its CUDA kernel may follow.
 macro_rules! operator {
-    ($(#[$attribute:meta])* $operator:ident, $name:literal, [$($argument:ident: $kind:ident),*], $outputs:literal, $prepare:expr) => {
+    (@cuda $operator:ident) => { None };
+    (@cuda $operator:ident $launch:expr) => {{
+        /// The boxed kernel.
+        unsafe extern "C-unwind" fn kernel(stack: *mut $crate::torch_abi::StableValue, _arguments: u64, _outputs: u64) {
+            // SAFETY: the dispatcher calls kernels with the arguments of their schema and room for the outputs.
+            unsafe { $crate::operator::run_cuda_kernel(&$operator, stack) }
+        }
+        Some($crate::operator::CudaKernel { launch: $launch, kernel })
+    }};
+    ($(#[$attribute:meta])* $operator:ident, $name:literal, [$($argument:ident: $kind:ident),*], $outputs:literal, $prepare:expr $(, $launch:expr)?) => {
         $(#[$attribute])*
         pub(crate) static $operator: $crate::operator::Operator = {
             /// The boxed kernel.
@@ -97,6 +118,7 @@ macro_rules! operator {
                 outputs: $outputs,
                 prepare: $prepare,
                 kernel,
+                cuda: operator!(@cuda $operator $($launch)?),
             }
         };
     };
@@ -104,6 +126,11 @@ macro_rules! operator {
 pub(crate) use operator;
 
 impl Operator {
+    /// The names it is registered under.
+    fn twins(&self) -> [String; 2] {
+        [self.name.to_owned(), format!("{}_kernel", self.name)]
+    }
+
     fn schema(&self, name: &str) -> String {
         let arguments: Vec<String> = self
             .arguments
@@ -122,11 +149,27 @@ impl Operator {
         format!("{name}({}) -> {outputs}", arguments.join(", "))
     }
 
-    /// Replaces the arguments on the stack of a boxed kernel by the outputs.
+    fn run<'t>(&self, torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Vec<Tensor<'t>>, String> {
+        let prepared = (self.prepare)(torch, arguments)?;
+        prepared.work.map_or(Ok(()), |work| work.run(torch))?;
+        Ok(prepared.outputs)
+    }
+
+    fn run_on_cuda<'t>(&self, torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Vec<Tensor<'t>>, String> {
+        let Some(cuda) = &self.cuda else { return Err("the operator has no CUDA kernel".to_owned()) };
+        (cuda.launch)(torch, &*accelerator(arguments)?, arguments)
+    }
+
+    /// Replaces the arguments on the stack of a boxed kernel by the outputs of `run`.
     ///
     /// # Safety
     /// `stack` holds the arguments that the schema names, and has room for the outputs.
-    unsafe fn run_boxed(&self, torch: &TorchFunctions, stack: *mut StableValue) -> Result<(), String> {
+    unsafe fn run_boxed<'t>(
+        &self,
+        torch: &'t TorchFunctions,
+        stack: *mut StableValue,
+        run: impl FnOnce(&Arguments<'t>) -> Result<Vec<Tensor<'t>>, String>,
+    ) -> Result<(), String> {
         let values = self.arguments.iter().enumerate().map(|(index, (_, kind))| {
             // SAFETY: the caller vouches for the arguments; the stack owns its tensors, and they are taken once.
             unsafe {
@@ -139,9 +182,7 @@ impl Operator {
             }
         });
         let arguments = Arguments(values.collect());
-        let prepared = (self.prepare)(torch, &arguments)?;
-        prepared.work.map_or(Ok(()), |work| work.run(torch))?;
-        for (index, output) in prepared.outputs.into_iter().enumerate() {
+        for (index, output) in run(&arguments)?.into_iter().enumerate() {
             // SAFETY: the caller vouches for the room.
             unsafe { *stack.add(index) = output.into_handle() as StableValue };
         }
@@ -196,7 +237,28 @@ operator!(
 pub(crate) unsafe fn run_kernel(operator: &Operator, stack: *mut StableValue) {
     let Some(torch) = functions() else { return };
     // SAFETY: passed on from the caller.
-    let body = || unsafe { operator.run_boxed(torch, stack) };
+    unsafe {
+        raise_failure(torch, || operator.run_boxed(torch, stack, |arguments| operator.run(torch, arguments)));
+    }
+}
+
+/// Runs the boxed CUDA kernel of an operator; errors and panics become torch errors.
+///
+/// # Safety
+/// As [`Operator::run_boxed`], from a boxed kernel.
+pub(crate) unsafe fn run_cuda_kernel(operator: &Operator, stack: *mut StableValue) {
+    let Some(torch) = functions() else { return };
+    // SAFETY: passed on from the caller.
+    unsafe {
+        raise_failure(torch, || operator.run_boxed(torch, stack, |arguments| operator.run_on_cuda(torch, arguments)));
+    }
+}
+
+/// Runs `body`; errors and panics become torch errors.
+///
+/// # Safety
+/// From a boxed kernel; `body` leaves no owned tensors behind.
+unsafe fn raise_failure(torch: &TorchFunctions, body: impl FnOnce() -> Result<(), String>) {
     let message = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => return,
         Ok(Err(message)) => format!("cliffnet: {message}"),
@@ -215,27 +277,83 @@ pub(crate) unsafe fn run_kernel(operator: &Operator, stack: *mut StableValue) {
 /// # Errors
 /// When torch refuses a definition.
 pub(crate) fn register(torch: &TorchFunctions) -> Result<(), String> {
-    let file = c"cliffnet".as_ptr();
-    let (mut definitions, mut kernels) = (std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: all strings are NUL-terminated and outlive the calls; torch keeps the two libraries for the life of
-    // the process, and the kernels are functions of this library, which Python never unloads.
-    unsafe {
-        let mut status = (torch.init_fragment)(c"cliffnet".as_ptr(), file, 0, &raw mut definitions);
-        status |= (torch.init_implementation)(c"cliffnet".as_ptr(), c"CPU".as_ptr(), file, 0, &raw mut kernels);
-        if status != 0 {
-            return Err("torch refused the operator library cliffnet".to_owned());
-        }
-        for operator in OPERATORS {
-            for name in [operator.name.to_owned(), format!("{}_kernel", operator.name)] {
-                let schema = CString::new(operator.schema(&name)).map_err(|error| error.to_string())?;
-                let name = CString::new(name).map_err(|error| error.to_string())?;
-                if (torch.define)(definitions, schema.as_ptr()) != 0
-                    || (torch.implement)(kernels, name.as_ptr(), operator.kernel) != 0
-                {
-                    return Err(format!("torch refused the operator {}", name.to_string_lossy()));
-                }
-            }
-        }
+    let library = OperatorLibrary::open(torch, c"cliffnet", c"CPU")?;
+    OPERATORS.iter().flat_map(|operator| operator.twins().map(|name| (operator, name))).try_for_each(
+        |(operator, name)| {
+            library.define(&operator.schema(&name))?;
+            library.implement(&name, operator.kernel)
+        },
+    )
+}
+
+/// Adds the CUDA kernels to operators that are defined; returns the names of those that have one.
+///
+/// # Errors
+/// When torch refuses a kernel.
+pub(crate) fn register_cuda(torch: &TorchFunctions) -> Result<Vec<&'static str>, String> {
+    let library = OperatorLibrary::open(torch, c"cliffnet", c"CUDA")?;
+    cuda_kernels()
+        .map(|(operator, kernel)| {
+            operator.twins().into_iter().try_for_each(|name| library.implement(&name, kernel)).map(|()| operator.name)
+        })
+        .collect()
+}
+
+/// Defines the operators once more, unless it was done before, in the namespace `cliffnet_host`, where the CUDA kernels
+/// take CPU tensors: with a driver that runs them on the processor, tests see all of their way without a GPU.
+///
+/// # Errors
+/// When torch refuses a definition.
+pub(crate) fn register_host(torch: &TorchFunctions, is_done: bool) -> Result<Vec<&'static str>, String> {
+    if is_done {
+        return Ok(cuda_kernels().map(|(operator, _)| operator.name).collect());
     }
-    Ok(())
+    let library = OperatorLibrary::open(torch, c"cliffnet_host", c"CPU")?;
+    cuda_kernels()
+        .map(|(operator, kernel)| {
+            library.define(&operator.schema(operator.name))?;
+            library.implement(operator.name, kernel).map(|()| operator.name)
+        })
+        .collect()
+}
+
+fn cuda_kernels() -> impl Iterator<Item = (&'static &'static Operator, BoxedKernel)> {
+    OPERATORS.iter().filter_map(|operator| operator.cuda.as_ref().map(|cuda| (operator, cuda.kernel)))
+}
+
+/// A library of torch that definitions and kernels are added to.
+struct OperatorLibrary<'t> {
+    torch: &'t TorchFunctions,
+    definitions: LibraryHandle,
+    kernels: LibraryHandle,
+}
+
+impl<'t> OperatorLibrary<'t> {
+    fn open(torch: &'t TorchFunctions, namespace: &'static CStr, key: &'static CStr) -> Result<Self, String> {
+        let file = c"cliffnet".as_ptr();
+        let (mut definitions, mut kernels) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: all strings are NUL-terminated constants, and torch keeps the two libraries for the life of the process.
+        let status = unsafe {
+            (torch.init_fragment)(namespace.as_ptr(), file, 0, &raw mut definitions)
+                | (torch.init_implementation)(namespace.as_ptr(), key.as_ptr(), file, 0, &raw mut kernels)
+        };
+        if status != 0 {
+            return Err(format!("torch refused the operator library {}", namespace.to_string_lossy()));
+        }
+        Ok(Self { torch, definitions, kernels })
+    }
+
+    fn define(&self, schema: &str) -> Result<(), String> {
+        let text = CString::new(schema).map_err(|error| error.to_string())?;
+        // SAFETY: the library is open and the string outlives the call.
+        let status = unsafe { (self.torch.define)(self.definitions, text.as_ptr()) };
+        if status == 0 { Ok(()) } else { Err(format!("torch refused the operator {schema}")) }
+    }
+
+    fn implement(&self, name: &str, kernel: BoxedKernel) -> Result<(), String> {
+        let text = CString::new(name).map_err(|error| error.to_string())?;
+        // SAFETY: as above; kernels are functions of this library, which Python never unloads.
+        let status = unsafe { (self.torch.implement)(self.kernels, text.as_ptr(), kernel) };
+        if status == 0 { Ok(()) } else { Err(format!("torch refused a kernel of the operator {name}")) }
+    }
 }

@@ -12,6 +12,7 @@ use cliffnet_cpu::{
 use cliffnet_plan::PlanId;
 
 use crate::bilinear::{ById, kept};
+use crate::cuda_steerable;
 use crate::operands::{Operands, clear};
 use crate::operator::{Arguments, Prepared, operator};
 use crate::plans::unknown;
@@ -224,7 +225,8 @@ operator!(
     "steerable_product",
     [left: Tensor, right: Tensor, weight: Tensor, plan: Integer],
     1,
-    prepare
+    prepare,
+    cuda_steerable::product
 );
 
 operator!(
@@ -233,5 +235,6 @@ operator!(
     "steerable_product_backward",
     [cotangent: Tensor, left: Tensor, right: Tensor, weight: Tensor, plan: Integer],
     3,
-    prepare_backward
+    prepare_backward,
+    cuda_steerable::backward
 );

@@ -19,6 +19,13 @@ impl Drop for Tensor<'_> {
     }
 }
 
+/// A device, by torch's code of its kind and its number; -1 stands for the only CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Device {
+    pub(crate) kind: i32,
+    pub(crate) index: i32,
+}
+
 /// Turns a status code into an error.
 fn check(status: i32, what: &str) -> Result<(), String> {
     if status == 0 { Ok(()) } else { Err(format!("torch failed to {what}")) }
@@ -35,6 +42,17 @@ impl<'t> Tensor<'t> {
 
     /// A new CPU tensor with uninitialised memory.
     pub(crate) fn empty(torch: &'t TorchFunctions, sizes: &[i64], strides: &[i64], dtype: i32) -> Result<Self, String> {
+        Self::empty_on(torch, sizes, strides, dtype, Device { kind: torch.cpu, index: 0 })
+    }
+
+    /// A new tensor with uninitialised memory.
+    pub(crate) fn empty_on(
+        torch: &'t TorchFunctions,
+        sizes: &[i64],
+        strides: &[i64],
+        dtype: i32,
+        device: Device,
+    ) -> Result<Self, String> {
         debug_assert_eq!(sizes.len(), strides.len());
         let mut handle: TensorHandle = std::ptr::null_mut();
         // SAFETY: both slices have `sizes.len()` entries and `handle` is a valid place for the result.
@@ -44,8 +62,8 @@ impl<'t> Tensor<'t> {
                 sizes.as_ptr(),
                 strides.as_ptr(),
                 dtype,
-                torch.cpu,
-                0,
+                device.kind,
+                device.index,
                 &raw mut handle,
             )
         };
@@ -100,17 +118,33 @@ impl<'t> Tensor<'t> {
         })
     }
 
-    /// torch's code of the dtype and ours, when the kernels know it and the tensor is on the CPU.
-    pub(crate) fn dtype(&self) -> Result<(i32, DType), String> {
-        let (mut code, mut device) = (0, 0);
+    /// Where the tensor is.
+    pub(crate) fn device(&self) -> Result<Device, String> {
+        let mut device = Device { kind: 0, index: 0 };
         // SAFETY: the handle is live and the places for the results are valid.
         unsafe {
-            check((self.torch.dtype)(self.handle, &raw mut code), "read a dtype")?;
-            check((self.torch.device_type)(self.handle, &raw mut device), "read a device")?;
+            check((self.torch.device_type)(self.handle, &raw mut device.kind), "read a device")?;
+            check((self.torch.device_index)(self.handle, &raw mut device.index), "read the number of a device")?;
         }
-        if device != self.torch.cpu {
+        Ok(device)
+    }
+
+    /// torch's code of the dtype and ours, when the kernels know it and the tensor is on the CPU.
+    pub(crate) fn dtype(&self) -> Result<(i32, DType), String> {
+        let mut kind = 0;
+        // SAFETY: the handle is live and the place for the result is valid.
+        check(unsafe { (self.torch.device_type)(self.handle, &raw mut kind) }, "read a device")?;
+        if kind != self.torch.cpu {
             return Err("expected CPU tensors".to_owned());
         }
+        self.element_type()
+    }
+
+    /// torch's code of the dtype and ours, when the kernels know it.
+    pub(crate) fn element_type(&self) -> Result<(i32, DType), String> {
+        let mut code = 0;
+        // SAFETY: the handle is live and the place for the result is valid.
+        check(unsafe { (self.torch.dtype)(self.handle, &raw mut code) }, "read a dtype")?;
         self.torch
             .dtypes
             .into_iter()

@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::sync::OnceLock;
 
 use cliffnet_cpu::DType;
-use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use libloading::os::unix::{Library, RTLD_LAZY, RTLD_LOCAL};
 
 use crate::surroundings::StateFunctions;
 
@@ -34,8 +34,9 @@ macro_rules! torch_functions {
         #[derive(Clone, Copy)]
         pub(crate) struct TorchFunctions {
             $(pub(crate) $field: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
-            /// torch's codes of the CPU and of the dtypes the kernels know.
+            /// torch's codes of devices and of the dtypes the kernels know.
             pub(crate) cpu: i32,
+            pub(crate) cuda: i32,
             pub(crate) dtypes: [(i32, DType); 4],
             /// Conversions between tensor handles and Python objects; torch has them from 2.14 on.
             pub(crate) objects: Option<ObjectFunctions>,
@@ -53,6 +54,7 @@ macro_rules! torch_functions {
                 };
                 Ok(Self {
                     cpu: code("aoti_torch_device_type_cpu")?,
+                    cuda: code("aoti_torch_device_type_cuda")?,
                     dtypes: [
                         (code("aoti_torch_dtype_float32")?, DType::F32),
                         (code("aoti_torch_dtype_float64")?, DType::F64),
@@ -125,6 +127,7 @@ torch_functions! {
     strides = "aoti_torch_get_strides": fn(TensorHandle, *mut *mut i64) -> Status;
     dtype = "aoti_torch_get_dtype": fn(TensorHandle, *mut i32) -> Status;
     device_type = "aoti_torch_get_device_type": fn(TensorHandle, *mut i32) -> Status;
+    device_index = "aoti_torch_get_device_index": fn(TensorHandle, *mut i32) -> Status;
     empty_strided = "aoti_torch_empty_strided":
         fn(i64, *const i64, *const i64, i32, i32, i32, *mut TensorHandle) -> Status;
     delete_tensor = "aoti_torch_delete_tensor_object": fn(TensorHandle) -> Status;
@@ -155,8 +158,21 @@ unsafe fn find<T>(library: &Library, symbol: &str) -> Result<libloading::os::uni
 
 /// The library at `path`, which must be loaded already.
 fn loaded(path: &str) -> Result<Library, String> {
-    // SAFETY: with RTLD_NOLOAD no code is run; the library stays loaded as long as the process imports torch.
-    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD) }.map_err(|error| error.to_string())
+    // SAFETY: with RTLD_NOLOAD no code is run; the library stays loaded as long as the process imports torch. RTLD_NOW would
+    // have the loader bind the whole library again, which takes it a twentieth of a second.
+    unsafe { Library::open(Some(path), RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD) }.map_err(|error| error.to_string())
+}
+
+/// Tells torch's current stream on a device.
+pub(crate) type CurrentStream = unsafe extern "C" fn(i32, *mut *mut c_void) -> Status;
+
+/// The function of the library of torch's CUDA part, which must be loaded.
+///
+/// # Errors
+/// When the library is not loaded or lacks it.
+pub(crate) fn current_stream(torch_cuda_path: &str) -> Result<CurrentStream, String> {
+    // SAFETY: the signature is that of torch/csrc/inductor/aoti_torch/c/shim.h.
+    unsafe { Ok(*find(&loaded(torch_cuda_path)?, "aoti_torch_get_current_cuda_stream")?) }
 }
 
 static FUNCTIONS: OnceLock<TorchFunctions> = OnceLock::new();

@@ -1,0 +1,181 @@
+//! Kernels of products: one thread a lane, the multivectors in registers, the terms as straight-line code.
+
+use cliffnet_plan::{Plan, Term};
+
+use crate::source::{Form, Source, Writer};
+use crate::{Operation, Step, Storage, tabled};
+
+/// Threads of a block.
+const THREADS: u32 = 256;
+
+/// Threads of a block where a thread needs many registers, and the 32-bit words of operands that make it so.
+const THREADS_OF_WIDE: u32 = 128;
+const WIDE: usize = 80;
+
+/// 32-bit registers of a thread that operands and sums may take.
+const REGISTERS: usize = 240;
+
+/// Most terms of straight-line code: more take seconds to compile.
+const MAX_TERMS: usize = 4096;
+
+/// Blades of an operand from which on fewer registers are taken by going through the terms by left blades, with all sums
+/// open, than by going from sum to sum.
+const MANY_BLADES: usize = 64;
+
+/// The kernel of an operation.
+pub fn source(operation: &Operation, form: Form) -> Source {
+    if !is_straight_line(operation, form.storage) {
+        return tabled::source(operation, form);
+    }
+    let (inputs, sizes) = (operation.inputs(), operation.sizes());
+    let threads = threads(&sizes[..inputs], form.storage);
+    let mut writer = Writer::new(form.storage);
+    functions(&mut writer, operation, form.storage);
+    writer.parameters(inputs, sizes.len(), form.rank, &[]);
+    let name = "products";
+    writer.block(&format!("KERNEL({name}, {})", bounds(threads)), |writer| {
+        writer.lanes(sizes.len(), form.rank, |writer| body(writer, operation, form));
+    });
+    Source { name: name.to_owned(), text: writer.finish(), threads, rows: 1, tables: Vec::new() }
+}
+
+/// Whether the code is short enough for the compiler, and the registers suffice: for both operands and the weights, of
+/// which the compiler lets none go, or for one operand and all sums, where the order of the terms makes do with that.
+fn is_straight_line(operation: &Operation, storage: Storage) -> bool {
+    let fits = |step: &Step| {
+        let plan = &step.plan;
+        let (left, right, out) = (plan.left_size(), plan.right_size(), plan.out_size());
+        let numbers =
+            if step.weight.is_some() { left + right + plan.path_count() } else { right.max(left.min(out)) * 2 };
+        numbers * storage.size().div_ceil(4) <= REGISTERS
+    };
+    operation.terms() <= MAX_TERMS && operation.steps().iter().all(fits)
+}
+
+/// Threads of a block for operands of these sizes.
+pub(crate) fn threads(sizes: &[usize], storage: Storage) -> u32 {
+    let words = sizes.iter().sum::<usize>() * storage.size().div_ceil(4);
+    if words >= WIDE { THREADS_OF_WIDE } else { THREADS }
+}
+
+/// Bounds of a kernel with blocks of this many threads. With one block asked for, the compiler takes the registers that wide
+/// kernels need; left alone, it would rather spill some for the sake of occupancy.
+pub(crate) fn bounds(threads: u32) -> String {
+    if threads == THREADS_OF_WIDE { format!("{threads}, 1") } else { threads.to_string() }
+}
+
+/// A function on registers for each step.
+pub(crate) fn functions(writer: &mut Writer, operation: &Operation, storage: Storage) {
+    for (index, step) in operation.steps().iter().enumerate() {
+        if !step.plan.terms().is_empty() {
+            product(writer, index, step, storage);
+        }
+    }
+}
+
+/// Loads the inputs at the offsets of a lane, computes and stores the outputs.
+pub(crate) fn body(writer: &mut Writer, operation: &Operation, form: Form) {
+    let (inputs, sizes) = (operation.inputs(), operation.sizes());
+    for (operand, &size) in sizes[..inputs].iter().enumerate() {
+        load(writer, operand, size, form);
+    }
+    for (operand, &size) in sizes.iter().enumerate().skip(inputs) {
+        sum(writer, operation, operand, size, form);
+    }
+}
+
+/// Loads an operand into registers.
+fn load(writer: &mut Writer, operand: usize, size: usize, form: Form) {
+    if size == 0 {
+        return;
+    }
+    writer.line(&format!("real value_{operand}[{size}];"));
+    let pointer = format!("p.operand_{operand} + offset_{operand}");
+    writer.line(&if form.is_vector(operand) {
+        format!("load_vectors({pointer}, value_{operand});")
+    } else {
+        format!("load({pointer}, p.blade_stride[{operand}], value_{operand});")
+    });
+}
+
+/// Computes and stores an output.
+fn sum(writer: &mut Writer, operation: &Operation, operand: usize, size: usize, form: Form) {
+    if size == 0 {
+        return;
+    }
+    writer.block("", |writer| {
+        writer.line(&format!("real sum[{size}] = {{}};"));
+        for (index, step) in operation.steps().iter().enumerate() {
+            if step.out == operand && !step.plan.terms().is_empty() {
+                let weight = step.weight.map_or_else(String::new, |weight| format!("value_{weight}, "));
+                writer.line(&format!("product_{index}(value_{}, value_{}, {weight}sum);", step.left, step.right));
+            }
+        }
+        let pointer = format!("p.operand_{operand} + offset_{operand}");
+        writer.line(&if form.is_vector(operand) {
+            format!("store_vectors({pointer}, sum);")
+        } else {
+            format!("store({pointer}, p.blade_stride[{operand}], sum);")
+        });
+    });
+}
+
+/// A function on registers that adds a product to `out`; each sum takes its terms in the order of the plan.
+fn product(writer: &mut Writer, index: usize, step: &Step, storage: Storage) {
+    let plan = &step.plan;
+    let [left, right, out] = [plan.left_size(), plan.right_size(), plan.out_size()];
+    let weight = step.weight.map_or_else(String::new, |_| format!("const real (&weight)[{}], ", plan.path_count()));
+    let head = format!(
+        "LANE void product_{index}(const real (&left)[{left}], const real (&right)[{right}], {weight}real (&out)[{out}])"
+    );
+    writer.block(&head, |writer| {
+        if step.weight.is_some() {
+            return weighted_sums(writer, plan, storage);
+        }
+        let mut terms = plan.terms().to_vec();
+        if out >= MANY_BLADES {
+            terms.sort_by_key(|term| (term.left, term.out));
+        }
+        for term in terms {
+            let factor = factor(&term, "left", usize::from(term.left), storage);
+            writer.line(&format!("out[{0}] = multiply_add({factor}, right[{1}], out[{0}]);", term.out, term.right));
+        }
+    });
+}
+
+/// For each blade of the output the sums of its paths, each times its weight.
+fn weighted_sums(writer: &mut Writer, plan: &Plan, storage: Storage) {
+    for (out, terms) in by(plan, |term| (term.out, term.path)) {
+        path_sum(writer, &terms, storage);
+        writer.line(&format!("out[{0}] = multiply_add(weight[{1}], sum, out[{0}]); }}", out.0, out.1));
+    }
+}
+
+/// Opens a block with the sum of some products.
+pub(crate) fn path_sum(writer: &mut Writer, terms: &[Term], storage: Storage) {
+    for (position, term) in terms.iter().enumerate() {
+        let factor = factor(term, "left", usize::from(term.left), storage);
+        writer.line(&if position == 0 {
+            format!("{{ real sum = {factor} * right[{}];", term.right)
+        } else {
+            format!("sum = multiply_add({factor}, right[{}], sum);", term.right)
+        });
+    }
+}
+
+/// The terms in groups of equal keys, which ascend.
+pub(crate) fn by<K: Ord + Copy>(plan: &Plan, key: impl Fn(&Term) -> K) -> Vec<(K, Vec<Term>)> {
+    let mut terms = plan.terms().to_vec();
+    terms.sort_by_key(&key);
+    let groups = terms.chunk_by(|one, other| key(one) == key(other));
+    groups.map(|group| (key(&group[0]), group.to_vec())).collect()
+}
+
+/// The coefficient of a term times a blade of an operand.
+fn factor(term: &Term, operand: &str, blade: usize, storage: Storage) -> String {
+    match term.coefficient {
+        1.0 => format!("{operand}[{blade}]"),
+        -1.0 => format!("-{operand}[{blade}]"),
+        coefficient => format!("{} * {operand}[{blade}]", storage.literal(coefficient)),
+    }
+}

@@ -1,0 +1,30 @@
+//! Turns plans into CUDA code, compiles it at run time and launches it.
+//!
+//! [`bilinear::source`] writes a kernel as text, [`Compiler`] is NVRTC, [`Cache`] keeps what it made on disk, and
+//! [`Device`]s launch it through the driver. Libraries are opened when they are asked for: without a driver everything up
+//! to the compiled kernel works, and nothing else of this crate is called.
+
+pub mod bilinear;
+mod cache;
+mod driver;
+mod engine;
+mod error;
+mod lanes;
+mod library;
+mod nvrtc;
+mod operation;
+mod source;
+mod storage;
+mod tabled;
+pub mod weighted;
+
+pub use cache::{Cache, Entry};
+pub use driver::{Device, Driver, Stream};
+pub use engine::{Engine, Key, Work};
+pub use error::Error;
+pub use lanes::{Axis, Lanes, MAX_PARAMETER_BYTES, Operand};
+pub use library::Place;
+pub use nvrtc::{Compiled, Compiler};
+pub use operation::{Operation, Step};
+pub use source::{Form, Source, Table};
+pub use storage::Storage;
