@@ -50,7 +50,7 @@ def test_tables_are_listed_with_their_cost(cliffnet):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("reproduce nbody-gravty", "Did you mean nbody-gravity?"),
+        ("reproduce nbody-gravty", "Did you mean nbody-gravity"),
         ("reproduce tiny --budget 0", "expected a positive share of the published steps"),
         ("reproduce tiny --budget much", "invalid float value"),
         ("reproduce tiny --seeds 0", "0 seeds were asked for"),

@@ -21,7 +21,7 @@ use crate::form::Form;
 const SIGNATURES: [[usize; 3]; 4] = [[2, 0, 0], [3, 0, 0], [1, 3, 0], [3, 0, 1]];
 
 /// Products so long that they are compiled for the vectors of single precision only, which networks train in: a signature,
-/// and the modulus by which grades form classes.
+/// and the modulus by which grades form classes. Builds for debugging go without: they would take minutes longer.
 const LONG_PRODUCTS: [([usize; 3], u32); 2] = [([5, 0, 0], 6), ([5, 0, 0], 4)];
 
 type Failure = Box<dyn std::error::Error>;
@@ -31,11 +31,12 @@ fn main() -> Result<(), Failure> {
     // cargo itself runs this again when the crates change that make the plans
     println!("cargo::rerun-if-changed=build");
     let products = SIGNATURES.map(|signature| (signature, signature.iter().sum::<usize>() as u32 + 1));
+    let long: &[_] = if env::var("PROFILE")? == "release" { &LONG_PRODUCTS } else { &[] };
     let items = [
         implementations(&products)?,
         look_up("look_up", &products),
-        implementations(&LONG_PRODUCTS)?,
-        look_up("look_up_long", &LONG_PRODUCTS),
+        implementations(long)?,
+        look_up("look_up_long", long),
     ];
     let path = PathBuf::from(env::var("OUT_DIR")?).join("straight_line.rs");
     fs::write(path, items.join("\n"))?;
@@ -51,6 +52,12 @@ fn name(([p, q, r], modulus): ([usize; 3], u32)) -> String {
 fn look_up(function: &str, products: &[([usize; 3], u32)]) -> String {
     let arm = |&product: &_| format!("        {0}::HASH => Some(C::kernels::<{0}>()),\n", name(product));
     let arms: Vec<String> = products.iter().map(arm).collect();
+    if arms.is_empty() {
+        return format!(
+            "/// No code, for no plan.\nfn {function}<C: Compiler>(_: u128) -> Option<WeightedKernels<C::Scalar>> {{\n    \
+             None\n}}\n"
+        );
+    }
     format!(
         "/// The code of the plan with this content hash.\n\
          fn {function}<C: Compiler>(hash: u128) -> Option<WeightedKernels<C::Scalar>> {{\n    \

@@ -108,6 +108,8 @@ def train(config: RunConfig, folder: Path, channel: Channel) -> None:
             start_run(config, folder, overwrite=True, reporter=channel)
         else:
             resume_run(folder, config.device, channel)
+    except TrainingInterrupted:
+        raise
     except CliffnetInternalError as error:
         traceback.print_exc()
         channel.send("failed", message=str(error))
