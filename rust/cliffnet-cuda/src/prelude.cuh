@@ -58,12 +58,13 @@ LANE real widen(storage value) { return value; }
 LANE storage narrow(real value) { return value; }
 #endif
 
-// Blades apart by `step` elements.
+// Blades apart by `step` elements. The pointer moves on so that few addresses are held at a time.
 template <int BLADES>
 LANE void load(const storage* from, i64 step, real (&to)[BLADES]) {
 #pragma unroll
     for (int blade = 0; blade < BLADES; ++blade) {
-        to[blade] = widen(__ldg(from + blade * step));
+        to[blade] = widen(__ldg(from));
+        from += step;
     }
 }
 
@@ -71,7 +72,8 @@ template <int BLADES>
 LANE void store(storage* to, i64 step, const real (&from)[BLADES]) {
 #pragma unroll
     for (int blade = 0; blade < BLADES; ++blade) {
-        to[blade * step] = narrow(from[blade]);
+        *to = narrow(from[blade]);
+        to += step;
     }
 }
 
