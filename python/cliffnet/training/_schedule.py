@@ -53,7 +53,7 @@ def warmup_cosine(
 
     Examples
     --------
-    >>> [warmup_cosine(step, 128, 1.0) for step in (0, 1, 2, 96, 112)]
+    >>> [round(warmup_cosine(step, 128, 1.0), 6) for step in (0, 1, 2, 96, 112)]
     [0.0, 0.5, 1.0, 1.0, 0.5]
     """
     warmup = steps // 64 if warmup is None else warmup
