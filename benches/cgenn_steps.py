@@ -28,8 +28,8 @@ _BARS = {
 _MEMORY_BAR = Bar(at_least_ratio=3)
 _ALLOCATOR = "freed memory returned"
 _MEBIBYTE = 2**20
-# float32 rounding through a network and back leaves about 1e-6 in most gradients and 1e-3 where a smooth norm is near zero,
-# whose slope reaches 3e3 there; a wrong term leaves far more than this
+# float32 rounding through a network and back leaves about 1e-6 in most gradients and 1e-3 where a smooth norm is near
+# zero, whose slope reaches 3e3 there; a wrong term leaves far more than this
 _TOLERANCE = 1e-2
 _NO_RIVAL = "clifra 1.4.4 has products and norms, but neither path weights nor a network of this family"
 
