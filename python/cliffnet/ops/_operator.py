@@ -79,11 +79,13 @@ class Operator(ABC):
 
     def __init__(self) -> None:
         self._library = torch.library.Library("cliffnet", "FRAGMENT")
-        self._native = active_backend() == "rust"
-        kernel_name = f"{self.name}_kernel"
+        kernel_name, is_native = f"{self.name}_kernel", active_backend() == "rust"
         for name in (self.name, kernel_name):
-            if not self._native:
+            # the native part defines operators that it has kernels of, of some for CUDA devices alone
+            if not torch._C._dispatch_has_kernel(f"cliffnet::{name}"):
                 self._library.define(f"{name}{self.schema}")
+            is_native = is_native and torch._C._dispatch_has_kernel_for_dispatch_key(f"cliffnet::{name}", "CPU")
+            if not is_native:
                 self._library.impl(name, self._declared_reference, "CPU")
             for device in ("CUDA", "XPU", "MPS"):
                 if device != "CUDA" or self.name not in cuda_operators():
@@ -91,7 +93,7 @@ class Operator(ABC):
                     self._library.impl(name, self.declared_composition if is_composed else self._fallback, device)
         self.raw: Callable[..., Result] = getattr(torch.ops.cliffnet, self.name).default
         self._kernel: Callable[..., Result] = getattr(torch.ops.cliffnet, kernel_name).default
-        direct = _rust.direct_operator(self.name) if self._native else None
+        direct = _rust.direct_operator(self.name) if is_native else None
         function, forward = (_refuse, None) if direct is None else (direct.function(), direct.forward())
         self.direct = cast("Callable[..., Result]", function)
         self._record = _recording_function(self, cast("Callable[..., Result] | None", forward)).apply

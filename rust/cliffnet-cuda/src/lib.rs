@@ -13,6 +13,7 @@ mod lanes;
 mod library;
 mod nvrtc;
 mod operation;
+pub mod segment;
 mod source;
 mod storage;
 mod tabled;

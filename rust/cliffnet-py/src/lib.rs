@@ -20,6 +20,7 @@ mod operator;
 mod pages;
 mod plans;
 mod product_and_join;
+mod segments;
 mod shape;
 mod steerable;
 mod surroundings;
