@@ -20,6 +20,8 @@ NAMES = (
     "bilinear_double_backward",
     "steerable_product",
     "steerable_product_backward",
+    "product_and_join",
+    "product_and_join_backward",
 )
 
 

@@ -7,7 +7,7 @@ use cliffnet_cuda::{Form, Key, Operation, Source, Step, Work, bilinear};
 use cliffnet_plan::Plan;
 
 use crate::bilinear::{ById, kept};
-use crate::cuda::{Accelerator, storage};
+use crate::cuda::{Accelerator, exactly, storage};
 use crate::cuda_bilinear::plans;
 use crate::cuda_call::{Blades, Call};
 use crate::operator::Arguments;
@@ -51,8 +51,9 @@ fn operations(id: i64) -> Result<Arc<Weighted>, String> {
     })
 }
 
-/// The kernel of an operator for a plan: of the backward operator, the first one.
-pub(crate) fn source(operator: &str, id: i64, form: Form) -> Result<Source, String> {
+/// The kernel of an operator for a plan, its only number: of the backward operator, the first one.
+pub(crate) fn source(operator: &str, numbers: &[i64], form: Form) -> Result<Source, String> {
+    let [id] = exactly(operator, numbers)?;
     let Weighted { plan, product, gradients } = &*operations(id)?;
     Ok(match operator {
         PRODUCT => bilinear::source(product, form),
@@ -81,7 +82,7 @@ pub(crate) fn product<'t>(
     // SAFETY: sizes were checked against the plan, strides and addresses come from tensors on one device, and torch keeps
     // memory that is freed for later work on the same stream.
     unsafe {
-        accelerator.run_lanes(Key { operator: PRODUCT, plan: id, form }, call.device, &lanes, || {
+        accelerator.run_lanes(Key::new(PRODUCT, &[id], form), call.device, &lanes, || {
             bilinear::source(&operations.product, form)
         })?;
     }
@@ -109,7 +110,7 @@ pub(crate) fn backward<'t>(
     let by_weight = Tensor::empty_on(torch, &[channels, paths as i64], &[paths.max(1) as i64, 1], call.code, device)?;
     let partials = partial_sums(torch, &call, chunks.count * sums)?;
     let partial_address = partials.data()? as u64;
-    let key = |operator, form| Key { operator, plan: id, form };
+    let key = |operator, form| Key::new(operator, &[id], form);
     // SAFETY: sizes were checked against the plan, strides and addresses come from tensors on one device, the partial sums
     // have an element for each chunk, channel and path, and torch keeps memory that is freed for later work on the stream.
     unsafe {
@@ -129,7 +130,7 @@ pub(crate) fn backward<'t>(
         }
         let storage = storage(call.dtype);
         let parameters = [partial_address, by_weight.data()? as u64, sums as u64, chunks.count as u64];
-        let key = Key { operator: SUM, plan: 0, form: Form { storage, rank: 0, vectors: 0 } };
+        let key = Key::new(SUM, &[], Form { storage, rank: 0, vectors: 0 });
         let work = Work { count: sums, parameters: &parameters };
         accelerator.run(key, device, work, || weighted::sum_source(storage))?;
     }

@@ -8,6 +8,7 @@ mod class_gate;
 mod cuda;
 mod cuda_bilinear;
 mod cuda_call;
+mod cuda_product_and_join;
 mod cuda_steerable;
 mod direct;
 mod failure;
