@@ -72,8 +72,8 @@ def test_a_library_that_is_no_compiler_is_refused():
 def test_kernels_that_do_not_exist_are_refused():
     algebra = Algebra(2)
     (plan,) = numbers_of("bilinear", algebra)
-    with pytest.raises(ConfigError, match="gate has no CUDA kernel"):
-        _rust.cuda_source("gate", [plan], "float32", 1, 0)
+    with pytest.raises(ConfigError, match="nothing has no CUDA kernel"):
+        _rust.cuda_source("nothing", [plan], "float32", 1, 0)
     with pytest.raises(ConfigError, match="no kernel is for int8"):
         _rust.cuda_source("bilinear", [plan], "int8", 1, 0)
     with pytest.raises(ConfigError, match="depends on 1 numbers, not 0"):

@@ -76,7 +76,7 @@ fn launch<'t>(
     let plan = arguments.integer(inputs)?;
     let operation = operation(operator, plan)?;
     let (reads, writes) = operation.sizes().split_at(inputs);
-    let call = Call::new(torch, arguments, &Blades { inputs: reads, weight: None, outputs: writes })?;
+    let call = Call::new(torch, arguments, &Blades { inputs: reads, weights: &[], outputs: writes })?;
     let lanes = call.all_lanes();
     let form = call.form(&lanes);
     // SAFETY: sizes were checked against the operation, strides and addresses come from tensors on one device, and torch
