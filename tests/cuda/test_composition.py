@@ -5,6 +5,8 @@ import torch
 
 from cliffnet import Algebra, LinearMaps, Partition
 from cliffnet import functional as F
+from cliffnet.ops import _fully_connected_gemm
+from cliffnet.ops._fully_connected import fully_connected_product, fully_connected_product_backward
 from cliffnet.ops._linear import equivariant_linear, equivariant_linear_backward
 from cliffnet.ops._operator import Operator
 from helpers.operator_matrix import OPERATORS
@@ -108,3 +110,70 @@ def test_a_linear_map_takes_a_product_for_each_run_and_map():
     # the only copies are the weights, sorted by map, and the bias where no map adds to it
     assert "zero_" not in calls.names
     assert calls.names.count("contiguous") == 1
+
+
+PARTITIONS = {
+    "Cl(3,0,1) by grade": Partition.by_grade(Algebra(3, 0, 1)),
+    "Cl(1,3) mod 4": Partition.by_grade_mod(Algebra(1, 3), 4),
+    "Cl(5,0) by grade": Partition.by_grade(Algebra(5)),
+}
+
+
+def connected_operands(partition, leading, inputs, outputs, dtype=torch.float64):
+    blades, paths = partition.algebra.num_blades, len(partition.paths())
+    cotangent = torch.randn(*leading, outputs, blades, dtype=torch.float64)
+    left, right = (torch.randn(*leading, inputs, blades, dtype=torch.float64) for _ in range(2))
+    weight = torch.randn(outputs, inputs, paths, dtype=torch.float64)
+    return [x.to(dtype) for x in (cotangent, left, right, weight)]
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_connected_products_in_slices_of_rows(name, monkeypatch):
+    partition = PARTITIONS[name]
+    plan = partition.product_plan()
+    for dtype in (torch.float64, torch.bfloat16):
+        operands = connected_operands(partition, (7,), 3, 4, dtype)
+        operands[:3] = (F.to_blade_major(x) for x in operands[:3])
+        rows = _fully_connected_gemm.pairs_of(plan).number * 3 * operands[0].element_size()
+        for workspace in (1, 3 * rows, 100 * rows):
+            monkeypatch.setattr(_fully_connected_gemm, "WORKSPACE", workspace)
+            check(fully_connected_product, (*operands[1:], plan))
+            check(fully_connected_product_backward, (*operands, plan))
+
+
+def test_connected_products_of_operands_that_broadcast():
+    partition = Partition.by_grade(Algebra(2))
+    plan = partition.product_plan()
+    cotangent, left, right, weight = connected_operands(partition, (4, 5), 3, 2)
+    for operands in ((cotangent, left[:1], right), (cotangent, left, right[0, 0]), (cotangent[:, :1], left, right[:1])):
+        check(fully_connected_product, (*operands[1:], weight, plan))
+        check(fully_connected_product_backward, (*operands, weight, plan))
+
+
+class Sizes(torch.utils._python_dispatch.TorchDispatchMode):
+    """Notes the bytes of the largest memory that a call returns."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        result = function(*arguments, **(options or {}))
+        for one in torch.utils._pytree.tree_leaves(result):
+            if isinstance(one, torch.Tensor):
+                self.largest = max(self.largest, one.untyped_storage().nbytes())
+        return result
+
+
+def test_memory_for_connected_products_does_not_grow_with_rows(monkeypatch):
+    partition = Partition.by_grade(Algebra(3))
+    operands = connected_operands(partition, (400,), 8, 8, torch.float32)
+    plan = partition.product_plan()
+    monkeypatch.setattr(_fully_connected_gemm, "WORKSPACE", 1 << 17)
+    for operator, given in (
+        (fully_connected_product, operands[1:]),
+        (fully_connected_product_backward, operands),
+    ):
+        with Sizes() as sizes:
+            operator.declared_composition(*given, plan)
+        assert sizes.largest <= max(operands[0].nbytes, 1 << 17)

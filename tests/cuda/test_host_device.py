@@ -7,6 +7,8 @@ from cliffnet import Algebra, Partition
 from cliffnet import functional as F
 from cliffnet.algebra import plan_from_terms
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
+from cliffnet.ops._fully_connected_gemm import pairs_of
+from cliffnet.ops._pair_products import pair_products
 from cliffnet.ops._steerable import steerable_product, steerable_product_backward
 from helpers import cuda_host
 from helpers.operator_matrix import OPERATORS, OperatorCase
@@ -20,6 +22,7 @@ NAMES = (
     "bilinear_double_backward",
     "steerable_product",
     "steerable_product_backward",
+    "pair_products",
     "product_and_join",
     "product_and_join_backward",
     "class_invariants",
@@ -177,3 +180,11 @@ def test_coefficients_of_any_size():
     plan = plan_from_terms((2, 2, 2), ((0, 0, 0, 0.1), (0, 1, 1, -2.5), (1, 1, 0, 1e-30)))
     left, right = (torch.randn(5, 2, dtype=torch.float64) for _ in range(2))
     torch.testing.assert_close(cuda_host.operators().bilinear(left, right, plan), bilinear(left, right, plan))
+
+
+def test_products_of_more_pairs_than_registers():
+    for partition in (Partition.by_grade(Algebra(3, 0, 1)), Partition.by_grade(Algebra(4, 1))):
+        blades, plan = partition.algebra.num_blades, pairs_of(partition.product_plan()).plan
+        case = OperatorCase(pair_products.name, pair_products, lambda *leading, b=blades: ((*leading, b),) * 2, (plan,))
+        for dtype in (torch.float32, torch.float64):
+            check(case, tuple(F.to_blade_major(x) for x in case.tensors(5, 3, dtype=dtype)))

@@ -9,10 +9,12 @@ import torch
 from cliffnet import Algebra, Partition, _rust, reference
 from cliffnet.algebra import class_squares_plan
 from cliffnet.ops._cuda import compiler_places
+from cliffnet.ops._fully_connected_gemm import pairs_of
 
 ALGEBRAS = [Algebra(2), Algebra(3), Algebra(1, 3), Algebra(3, 0, 1), Algebra(4, 1), Algebra(5), Algebra(6)]
 PRODUCTS = ("bilinear", "bilinear_backward", "bilinear_double_backward")
 WEIGHTED = ("steerable_product", "steerable_product_backward")
+PAIRS = ("pair_products",)
 JOINED = ("product_and_join", "product_and_join_backward")
 BY_CLASSES = (
     "class_invariants",
@@ -30,7 +32,7 @@ BY_CLASSES = (
     "class_gate",
     "class_gate_backward",
 )
-NAMES = (*PRODUCTS, *WEIGHTED, *JOINED, *BY_CLASSES)
+NAMES = (*PRODUCTS, *PAIRS, *WEIGHTED, *JOINED, *BY_CLASSES)
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 ARCHITECTURES = (80, 90, 100)
 
@@ -51,6 +53,8 @@ def numbers_of(operator: str, algebra: Algebra) -> list[int]:
     squares, smooth_root, gelu = class_squares_plan(partition), 2, list(reference.ACTIVATIONS).index("gelu")
     if operator in WEIGHTED:
         return [partition.product_plan()]
+    if operator in PAIRS:
+        return [pairs_of(partition.product_plan()).plan]
     if operator.endswith("factors"):
         return [reference.INVERSE_ROOT]
     if operator.startswith("self_gate"):
@@ -73,6 +77,7 @@ def compiled(operator: str, algebra: Algebra, dtype: str, architecture: int, vec
     masks = {
         "steerable_product": 0b1011,
         "steerable_product_backward": 0b110111,
+        "pair_products": 0b011,
         "class_invariants": 0b01,
         "class_invariants_backward": 0b110,
         "gate": 0b101,

@@ -16,6 +16,7 @@ from cliffnet.ops._attention import attention_features, attention_features_backw
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
 from cliffnet.ops._class_gate import class_gate, class_gate_backward
 from cliffnet.ops._fully_connected import fully_connected_product, fully_connected_product_backward
+from cliffnet.ops._fully_connected_gemm import pairs_of
 from cliffnet.ops._gated_steerable import gated_steerable_product, gated_steerable_product_backward
 from cliffnet.ops._layers import (
     channel_norm,
@@ -29,6 +30,7 @@ from cliffnet.ops._layers import (
 )
 from cliffnet.ops._linear import equivariant_linear, equivariant_linear_backward
 from cliffnet.ops._operator import Operator
+from cliffnet.ops._pair_products import pair_products
 from cliffnet.ops._product_and_join import product_and_join, product_and_join_backward
 from cliffnet.ops._steerable import steerable_product, steerable_product_backward
 
@@ -112,6 +114,12 @@ def _weighted_products() -> list[OperatorCase]:
         cases += _pair(f"{algebra}", steerable, channels, (channels, channels), ((2, paths),), (plan,))
         cases += _pair(f"{algebra}", connected, (2, blades), (rows, rows), ((2, 3, paths),), (plan,))
     return cases
+
+
+def _pair_products() -> list[OperatorCase]:
+    partition = Partition.by_grade(Algebra(2))
+    blades, plan = partition.algebra.num_blades, pairs_of(partition.product_plan()).plan
+    return [OperatorCase("pair_products", pair_products, lambda *leading: ((*leading, 3, blades),) * 2, (plan,))]
 
 
 def _gated_products() -> list[OperatorCase]:
@@ -207,6 +215,7 @@ def _attention() -> list[OperatorCase]:
 OPERATORS = [
     *_products(),
     *_weighted_products(),
+    *_pair_products(),
     *_gated_products(),
     *_layers(),
     *_class_gates(),

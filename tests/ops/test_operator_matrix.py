@@ -114,7 +114,8 @@ def test_tensors_whose_memory_was_given_back_are_refused(case):
         is_read = (case.name, index) != ("attention_features_backward", 4)
         if is_read and tensors[index].numel():
             tensors[index].untyped_storage().resize_(0)
-            with pytest.raises(RuntimeError, match="expected tensors with memory"):
+            # the words of the kernels, or those of torch where it does the work
+            with pytest.raises(RuntimeError, match="expected tensors with memory|out of bounds for storage of size 0"):
                 case.function(*tensors)
 
 

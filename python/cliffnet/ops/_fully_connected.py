@@ -14,6 +14,7 @@ from torch import Tensor
 from cliffnet import reference
 from cliffnet.algebra import plan_sizes
 from cliffnet.ops._bilinear import _summed_to, bilinear, is_blade_major
+from cliffnet.ops._fully_connected_gemm import connected_gradients, connected_products
 from cliffnet.ops._operator import Gradients, Operator
 
 
@@ -27,6 +28,9 @@ class _FullyConnectedProduct(Operator):
 
     def reference(self, left: Tensor, right: Tensor, weight: Tensor, plan: int) -> Tensor:
         return reference.fully_connected_product(left, right, weight, plan)
+
+    def composed(self, left: Tensor, right: Tensor, weight: Tensor, plan: int) -> Tensor:
+        return connected_products(left, right, weight, plan)
 
     def composite(self, left: Tensor, right: Tensor, weight: Tensor, plan: int) -> Tensor:
         return reference.fully_connected_product(left, right, weight, plan, bilinear)
@@ -59,6 +63,12 @@ class _FullyConnectedProductBackward(Operator):
         self, cotangent: Tensor, left: Tensor, right: Tensor, weight: Tensor, plan: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         return reference.fully_connected_product_backward(cotangent, left, right, weight, plan)
+
+    def composed(
+        self, cotangent: Tensor, left: Tensor, right: Tensor, weight: Tensor, plan: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        by_left, by_right, _ = self.fake(cotangent, left, right, weight, plan)
+        return by_left, by_right, connected_gradients(cotangent, left, right, weight, by_left, by_right, plan)
 
     def composite(
         self, cotangent: Tensor, left: Tensor, right: Tensor, weight: Tensor, plan: int

@@ -13,7 +13,7 @@ const THREADS_OF_WIDE: u32 = 128;
 const WIDE: usize = 80;
 
 /// 32-bit registers of a thread that operands and sums may take.
-const REGISTERS: usize = 240;
+pub(crate) const REGISTERS: usize = 240;
 
 /// 32-bit words of all operands beyond which the compiler spills some.
 const MAX_WORDS: usize = 256;
@@ -104,7 +104,7 @@ pub(crate) fn body(writer: &mut Writer, operation: &Operation, outputs: &[usize]
 }
 
 /// Loads an operand into registers.
-fn load(writer: &mut Writer, operand: usize, size: usize, form: Form) {
+pub(crate) fn load(writer: &mut Writer, operand: usize, size: usize, form: Form) {
     if size == 0 {
         return;
     }

@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, LazyLock, RwLock};
 
-use cliffnet_cuda::{Form, Key, Operation, Source, Step, bilinear};
+use cliffnet_cuda::{Form, Key, Operation, Source, Step, bilinear, pairs};
 use cliffnet_plan::{Plan, PlanId};
 
 use crate::bilinear::{ById, kept};
 use crate::cuda::{Accelerator, exactly};
 use crate::cuda_call::{Blades, Call};
-use crate::operator::Arguments;
+use crate::operator::{Arguments, operator};
 use crate::plans::unknown;
 use crate::tensor::Tensor;
 use crate::torch_abi::TorchFunctions;
@@ -20,6 +20,7 @@ static DOUBLE_BACKWARDS: LazyLock<ById<Operation>> = LazyLock::new(RwLock::defau
 const PRODUCT: &str = "bilinear";
 const BACKWARD: &str = "bilinear_backward";
 const DOUBLE_BACKWARD: &str = "bilinear_double_backward";
+pub(crate) const PAIRS: &str = "pair_products";
 
 fn plan(id: PlanId) -> Result<Arc<Plan>, String> {
     cliffnet_plan::get_or_recover(id).ok_or_else(|| unknown(id.as_i64()))
@@ -40,7 +41,7 @@ pub(crate) fn step(plan: &Arc<Plan>, [left, right, out]: [usize; 3]) -> Step {
 fn operation(name: &str, id: i64) -> Result<Arc<Operation>, String> {
     let made = |inputs, outputs, steps| Operation::new(inputs, outputs, steps).map_err(str::to_owned);
     match name {
-        PRODUCT => kept(&PRODUCTS, id, || made(2, 1, vec![step(&plans(id)?[0], [0, 1, 2])])),
+        PRODUCT | PAIRS => kept(&PRODUCTS, id, || made(2, 1, vec![step(&plans(id)?[0], [0, 1, 2])])),
         BACKWARD => kept(&BACKWARDS, id, || {
             let [_, by_left, by_right] = plans(id)?;
             made(3, 2, vec![step(&by_left, [0, 2, 3]), step(&by_right, [1, 0, 4])])
@@ -62,7 +63,8 @@ fn operation(name: &str, id: i64) -> Result<Arc<Operation>, String> {
 /// The kernel of an operator for a plan, its only number.
 pub(crate) fn source(operator: &str, numbers: &[i64], form: Form) -> Result<Source, String> {
     let [plan] = exactly(operator, numbers)?;
-    Ok(bilinear::source(&*operation(operator, plan)?, form))
+    let operation = operation(operator, plan)?;
+    Ok(if operator == PAIRS { pairs::source(&operation, form) } else { bilinear::source(&operation, form) })
 }
 
 /// Allocates the outputs and launches the operation of the plan that follows the tensors.
@@ -114,3 +116,48 @@ pub(crate) fn double_backward<'t>(
 ) -> Result<Vec<Tensor<'t>>, String> {
     launch(torch, accelerator, arguments, DOUBLE_BACKWARD, 5)
 }
+
+/// Strides of a tensor with the blades of each row of channels one after the other, and those of channels within.
+fn between(sizes: &[i64]) -> Vec<i64> {
+    let channels = sizes.len() - 2;
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.swap(channels, channels + 1);
+    let mut strides = vec![0; sizes.len()];
+    let mut step = 1;
+    for axis in order.into_iter().rev() {
+        strides[axis] = step;
+        step *= sizes[axis].max(1);
+    }
+    strides
+}
+
+/// `pair_products`: the product, with blades between rows and channels in memory.
+pub(crate) fn pair_products<'t>(
+    torch: &'t TorchFunctions,
+    accelerator: &Accelerator,
+    arguments: &Arguments<'t>,
+) -> Result<Vec<Tensor<'t>>, String> {
+    let plan = arguments.integer(2)?;
+    let operation = operation(PAIRS, plan)?;
+    let (reads, writes) = operation.sizes().split_at(2);
+    let blades = Blades { inputs: reads, weights: &[], outputs: writes };
+    if (0..2).all(|index| arguments.tensor(index).and_then(Tensor::shape).is_ok_and(|(sizes, _)| sizes.len() < 2)) {
+        return Err("expected tensors with axes of channels and blades".to_owned());
+    }
+    let call = Call::with_strides(torch, arguments, &blades, |sizes, _| between(sizes))?;
+    let lanes = call.all_lanes();
+    let form = call.form(&lanes);
+    let key = Key::new(PAIRS, &[plan], form);
+    // SAFETY: as for the product.
+    unsafe { accelerator.run_lanes(key, call.device, &lanes, || pairs::source(&operation, form))? };
+    Ok(call.outputs)
+}
+
+operator!(
+    /// `pair_products(left, right, plan)`.
+    PAIR_PRODUCTS,
+    "pair_products",
+    [left: Tensor, right: Tensor, plan: Integer],
+    1,
+    cuda pair_products
+);

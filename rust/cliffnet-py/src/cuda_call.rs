@@ -44,6 +44,19 @@ impl<'t> Call<'t> {
         arguments: &Arguments<'t>,
         blades: &Blades<'_>,
     ) -> Result<Self, String> {
+        Self::with_strides(torch, arguments, blades, output_strides)
+    }
+
+    /// As [`Call::new`], with the strides of outputs of some sizes, which are blade-major if an input is.
+    ///
+    /// # Errors
+    /// When the inputs do not fit each other or the numbers of blades.
+    pub(crate) fn with_strides(
+        torch: &'t TorchFunctions,
+        arguments: &Arguments<'t>,
+        blades: &Blades<'_>,
+        strides_of: impl Fn(&[i64], bool) -> Vec<i64>,
+    ) -> Result<Self, String> {
         let device = device(arguments)?;
         let (code, dtype) = arguments.tensor(0)?.element_type()?;
         let mut shapes: Vec<(&[i64], &[i64])> = Vec::with_capacity(blades.inputs.len());
@@ -95,7 +108,7 @@ impl<'t> Call<'t> {
         for &count in blades.outputs {
             let mut sizes = leading.clone();
             sizes.push(count as i64);
-            let mut strides = output_strides(&sizes, blade_major);
+            let mut strides = strides_of(&sizes, blade_major);
             let output = Tensor::empty_on(torch, &sizes, &strides, code, device)?;
             operands.push(operand(&output, &strides, count)?);
             outputs.push(output);

@@ -7,6 +7,7 @@ use crate::attention;
 use crate::bilinear;
 use crate::class_gate;
 use crate::cuda::{Accelerator, accelerator};
+use crate::cuda_bilinear;
 use crate::fully_connected;
 use crate::gated;
 use crate::layers;
@@ -234,6 +235,7 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &layers::CHANNEL_NORM,
     &layers::CHANNEL_NORM_BACKWARD,
     &segments::SEGMENT_SUM,
+    &cuda_bilinear::PAIR_PRODUCTS,
     &PROBE,
 ];
 
