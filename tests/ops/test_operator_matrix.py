@@ -115,7 +115,7 @@ def test_tensors_whose_memory_was_given_back_are_refused(case):
         if is_read and tensors[index].numel():
             tensors[index].untyped_storage().resize_(0)
             # the words of the kernels, or those of torch where it does the work
-            with pytest.raises(RuntimeError, match="expected tensors with memory|out of bounds for storage of size 0"):
+            with pytest.raises(RuntimeError, match=r"expected tensors with memory|out of bounds for storage of size 0"):
                 case.function(*tensors)
 
 
