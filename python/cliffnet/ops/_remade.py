@@ -1,25 +1,16 @@
 """Inputs of recorded steps that are not kept for the backward pass, because the step they come from makes them again.
 
 A step whose outputs are quick to make, a norm or a gate for instance, sets ``context.is_remade`` and has a static
-method ``remade``. The step after it then keeps the step instead of its outputs. Whoever else holds such an output, a
-hook for instance, gets its derivatives too: as long as the tensor lives, it is used itself.
+method ``remade(context, tensors)``, which makes the outputs from the tensors that it kept, connected to these where
+derivatives are recorded. The step after it then keeps the step instead of its outputs. Whoever else holds such an
+output, a hook for instance, gets its derivatives too: as long as the tensor lives, it is used itself.
 """
 
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
-
-
-class RemadeFunction(torch.autograd.Function):
-    """A recorded step that can make its outputs again from what it keeps."""
-
-    @staticmethod
-    def remade(context: Any, tensors: tuple[Any, ...]) -> tuple[Tensor | None, ...]:
-        """Return the outputs for the kept tensors, connected to these where derivatives are recorded."""
-        raise NotImplementedError
 
 
 def keep(context: Any, tensors: Sequence[Tensor | None]) -> None:
