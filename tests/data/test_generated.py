@@ -95,8 +95,11 @@ def test_boosts_keep_the_invariants(tmp_path):
     assert_close(masses[1], masses[0])
     assert_close(lorentz_target(moved), lorentz_target(events))
     assert_close(boost(moved, -velocity), events)
-    at_rest = boost(torch.tensor([2.0, 0.0, 0.0, 0.0]).double(), torch.tensor([0.6, 0.0, 0.0]).double())
-    assert_close(at_rest, torch.tensor([2.5, 1.5, 0.0, 0.0]).double())
+    at_rest, velocity, expected = (
+        torch.tensor(values, dtype=torch.float64)
+        for values in ([2.0, 0.0, 0.0, 0.0], [0.6, 0.0, 0.0], [2.5, 1.5, 0.0, 0.0])
+    )
+    assert_close(boost(at_rest, velocity), expected)
 
 
 def test_events_have_the_masses_and_speeds_they_should(tmp_path):
