@@ -30,7 +30,7 @@ from cliffnet._log import warn_once
 from cliffnet.errors import CliffnetInternalError, DTypeError
 from cliffnet.ops._backend import active_backend
 from cliffnet.ops._cuda import cuda_operators
-from cliffnet.ops._remade import RemadeFunction, keep, kept
+from cliffnet.ops._remade import keep, kept
 
 _functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
 _is_legacy_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
@@ -319,7 +319,7 @@ def _recording_function(operator: Operator, native_forward: Callable[..., Result
         context.set_materialize_grads(False)
         return operator.dispatched(*arguments)
 
-    class Recorded(RemadeFunction):
+    class Recorded(torch.autograd.Function):
         forward = staticmethod(record if operator.is_remade or native_forward is None else native_forward)
 
         @staticmethod
