@@ -200,7 +200,7 @@ class LorentzGraphLayer(nn.Module):
         of_messages, own, other, difference = linear.weight.split([seen.shape[-1], *[h.shape[-1]] * 3], dim=1)
         # As for multivectors, the map of pairs is worked out on the nodes.
         received, sent = h @ (own + difference).mT, h @ (other - difference).mT
-        scalars: Tensor = seen @ of_messages.mT + received.index_select(0, targets) + sent.index_select(0, sources)
+        scalars: Tensor = seen @ of_messages.mT + gather(received, targets) + gather(sent, sources)
         for layer in itertools.islice(self.edge_scalars, 1, None):
             scalars = layer(scalars)
         return scalars
