@@ -2,15 +2,9 @@
 
 use cliffnet_plan::{Plan, Term};
 
+use crate::shape::{bounds, threads};
 use crate::source::{Form, Source, Writer};
 use crate::{Operation, Step, Storage, tabled};
-
-/// Threads of a block.
-const THREADS: u32 = 256;
-
-/// Threads of a block where a thread needs many registers, and the 32-bit words of operands that make it so.
-const THREADS_OF_WIDE: u32 = 128;
-const WIDE: usize = 80;
 
 /// 32-bit registers of a thread that operands and sums may take.
 const REGISTERS: usize = 240;
@@ -56,18 +50,6 @@ fn is_straight_line(operation: &Operation, storage: Storage) -> bool {
         numbers * words <= REGISTERS
     };
     operation.terms() <= MAX_TERMS && operands * words <= MAX_WORDS && operation.steps().iter().all(fits)
-}
-
-/// Threads of a block for operands of these sizes.
-pub(crate) fn threads(sizes: &[usize], storage: Storage) -> u32 {
-    let words = sizes.iter().sum::<usize>() * storage.size().div_ceil(4);
-    if words >= WIDE { THREADS_OF_WIDE } else { THREADS }
-}
-
-/// Bounds of a kernel with blocks of this many threads. With one block asked for, the compiler takes the registers that wide
-/// kernels need; left alone, it would rather spill some for the sake of occupancy.
-pub(crate) fn bounds(threads: u32) -> String {
-    if threads == THREADS_OF_WIDE { format!("{threads}, 1") } else { threads.to_string() }
 }
 
 /// A function on registers for each step.
