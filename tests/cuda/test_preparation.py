@@ -27,14 +27,14 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     """Prepare for the processor in the place of a device; return the mode to call functions in."""
-    names = cuda_host.start(tmp_path)
+    cuda_host.start(tmp_path)
 
     @contextmanager
     def place(device, architecture):
-        yield torch.device("cpu"), lambda: HostOperators(names), "host"
+        yield torch.device("cpu"), HostOperators, "host"
 
     monkeypatch.setattr(_preparation, "_place", place)
-    yield lambda: HostOperators(names)
+    yield HostOperators
     cuda_host.variable("cliffnet_is_capturing").value = 0
     cuda_host.operators.cache_clear()
 

@@ -59,17 +59,7 @@ def kernels_made(place: str = "cuda") -> list[MadeKernel]:
 
 
 class HostOperators(TorchDispatchMode):
-    """Sends calls of our operators with CPU tensors to their CUDA kernels, in the namespace ``cliffnet_host``.
-
-    Parameters
-    ----------
-    names : collection of str
-        The operators that are there.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._names = frozenset(names)
+    """Sends calls of our operators with CPU tensors to their CUDA kernels, in the namespace ``cliffnet_host``."""
 
     def __torch_dispatch__(
         self,
@@ -80,11 +70,12 @@ class HostOperators(TorchDispatchMode):
     ) -> Any:
         """Run an operation of torch as it is, and one of ours there."""
         namespace, _, name = func._schema.name.partition("::")
-        name = name.removesuffix("_kernel")
-        if namespace == "cliffnet" and name in self._names:
-            run: Callable[..., Any] = getattr(torch.ops.cliffnet_host, name).default
+        kernel = (
+            getattr(torch.ops.cliffnet_host, name.removesuffix("_kernel"), None) if namespace == "cliffnet" else None
+        )
+        if kernel is not None:
             try:
-                return run(*args)
+                return kernel.default(*args)
             except RuntimeError as error:
                 raise _translated(error) from None
         return func(*args, **(kwargs or {}))
@@ -113,9 +104,9 @@ def compiling_for(architecture: int) -> Iterator[Callable[[], HostOperators]]:
         raise BackendUnavailableError("this torch has no CUDA, or the native kernels are not in use")
     folder = _writable_folder()
     with _ONE_AT_A_TIME:
-        names = _rust.register_offline(compiler_places(torch.version.cuda, sys.path), folder, architecture)
+        _rust.register_offline(compiler_places(torch.version.cuda, sys.path), folder, architecture)
         try:
-            yield lambda: HostOperators(names)
+            yield HostOperators
         finally:
             _rust.end_offline()
 

@@ -300,7 +300,9 @@ def _translated(error: RuntimeError) -> RuntimeError:
         return CliffnetInternalError(message.splitlines()[0] + "; please report this")
     named = _NAMED.search(message)
     if named:
-        found: RuntimeError = getattr(errors, named["name"])(named["message"])
+        # torch's own class, where it is torch that refused
+        kind = torch.OutOfMemoryError if named["name"] == "OutOfMemoryError" else getattr(errors, named["name"])
+        found: RuntimeError = kind(named["message"])
         return found
     return error
 
