@@ -22,5 +22,7 @@ from cliffnet.ops._offline import MadeKernel as MadeKernel
 from cliffnet.ops._offline import compiling_for as compiling_for
 from cliffnet.ops._offline import kernels_made as kernels_made
 from cliffnet.ops._product_and_join import product_and_join as product_and_join
+from cliffnet.ops._segments import gather as gather
+from cliffnet.ops._segments import segment_sum as segment_sum
 from cliffnet.ops._shared_key_attention import shared_key_attention as shared_key_attention
 from cliffnet.ops._steerable import steerable_product as steerable_product

@@ -15,7 +15,7 @@ from cliffnet import _rust
 from cliffnet.errors import BackendUnavailableError
 from cliffnet.ops._backend import active_backend
 from cliffnet.ops._cuda import cache_folder, compiler_places
-from cliffnet.ops._operator import _translated
+from cliffnet.ops._operator import OPERATORS, Operator, _translated
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -59,7 +59,7 @@ def kernels_made(place: str = "cuda") -> list[MadeKernel]:
 
 
 class HostOperators(TorchDispatchMode):
-    """Sends calls of our operators with CPU tensors to their CUDA kernels, in the namespace ``cliffnet_host``."""
+    """Runs our operators on CPU tensors as on CUDA devices: kernels of ``cliffnet_host``, or compositions."""
 
     def __torch_dispatch__(
         self,
@@ -70,14 +70,18 @@ class HostOperators(TorchDispatchMode):
     ) -> Any:
         """Run an operation of torch as it is, and one of ours there."""
         namespace, _, name = func._schema.name.partition("::")
-        kernel = (
-            getattr(torch.ops.cliffnet_host, name.removesuffix("_kernel"), None) if namespace == "cliffnet" else None
-        )
+        if namespace != "cliffnet":
+            return func(*args, **(kwargs or {}))
+        name = name.removesuffix("_kernel")
+        kernel, operator = getattr(torch.ops.cliffnet_host, name, None), OPERATORS.get(name)
         if kernel is not None:
             try:
                 return kernel.default(*args)
             except RuntimeError as error:
                 raise _translated(error) from None
+        if operator is not None and type(operator).composed is not Operator.composed:
+            with self:
+                return operator.declared_composition(*args)
         return func(*args, **(kwargs or {}))
 
 

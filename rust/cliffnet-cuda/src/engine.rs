@@ -8,15 +8,31 @@ use crate::driver::Function;
 use crate::shape::CANDIDATES;
 use crate::{Cache, Compiler, Device, Driver, Error, Form, Maker, Source, Stream};
 
-/// What names a kernel in this process: the operator, the id of its plan or table, and how operands lie.
+/// What names a kernel in this process: the operator, the numbers it depends on, and how operands lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
+    operator: &'static str,
+    numbers: [i64; 4],
+    form: Form,
+}
+
+impl Key {
+    /// The key of an operator whose kernel depends on `numbers`, at most four: ids of plans, activations and the like.
+    pub fn new(operator: &'static str, numbers: &[i64], form: Form) -> Self {
+        let mut key = Self { operator, numbers: [0; 4], form };
+        key.numbers[..numbers.len()].copy_from_slice(numbers);
+        key
+    }
+
     /// Name of the operator.
-    pub operator: &'static str,
-    /// Id of the plan.
-    pub plan: i64,
+    pub fn operator(&self) -> &'static str {
+        self.operator
+    }
+
     /// How operands lie.
-    pub form: Form,
+    pub fn form(&self) -> Form {
+        self.form
+    }
 }
 
 impl fmt::Display for Key {

@@ -6,15 +6,24 @@
 
 pub mod bilinear;
 mod cache;
+pub mod class_gates;
+mod classes;
 mod driver;
 mod engine;
 mod error;
+pub mod gates;
+mod labels;
 mod lanes;
+mod leaf_kernel;
+mod leaf_program;
+mod leaf_tables;
 mod library;
 mod maker;
+pub mod norms;
 mod nvrtc;
 mod offline;
 mod operation;
+pub mod segment;
 mod shape;
 mod source;
 mod storage;
@@ -22,6 +31,7 @@ mod tabled;
 pub mod weighted;
 
 pub use cache::{Cache, Entry};
+pub use classes::{Classes, Function};
 pub use driver::{Device, Driver, Stream};
 pub use engine::{Engine, Key, Work};
 pub use error::Error;

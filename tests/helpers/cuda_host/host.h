@@ -12,6 +12,7 @@ struct Index {
 static thread_local Index blockIdx, blockDim, gridDim, threadIdx;
 
 #define __device__
+#define __constant__
 #define __forceinline__ inline
 #define __grid_constant__
 
@@ -34,6 +35,9 @@ static inline T __ldg(const T* from) {
     return *from;
 }
 
+// Threads run one after the other: only what is the same for all of a warp may be asked of its first.
+static inline unsigned __shfl_sync(unsigned, unsigned value, int) { return value; }
+
 template <class To, class From>
 static inline To same_bits(From from) {
     static_assert(sizeof(To) == sizeof(From));
@@ -51,6 +55,16 @@ static inline int __double2hiint(double value) { return static_cast<int>(same_bi
 
 static inline double __hiloint2double(int high, int low) {
     return same_bits<double>(static_cast<std::uint64_t>(static_cast<unsigned>(high)) << 32 | static_cast<unsigned>(low));
+}
+
+using std::exp;
+using std::fabs;
+using std::sqrt;
+using std::tanh;
+
+template <class T>
+static inline T normcdf(T x) {
+    return T(0.5) * std::erfc(-x * T(0.70710678118654752));
 }
 
 static inline float half_to_float(unsigned short bits) { return static_cast<float>(same_bits<_Float16>(bits)); }
