@@ -13,6 +13,7 @@ from cliffnet.ops._cuda import compiler_places
 ALGEBRAS = [Algebra(2), Algebra(3), Algebra(1, 3), Algebra(3, 0, 1), Algebra(4, 1), Algebra(5), Algebra(6)]
 PRODUCTS = ("bilinear", "bilinear_backward", "bilinear_double_backward")
 WEIGHTED = ("steerable_product", "steerable_product_backward")
+JOINED = ("product_and_join", "product_and_join_backward")
 BY_CLASSES = (
     "class_invariants",
     "class_invariants_backward",
@@ -29,7 +30,7 @@ BY_CLASSES = (
     "class_gate",
     "class_gate_backward",
 )
-NAMES = (*PRODUCTS, *WEIGHTED, *BY_CLASSES)
+NAMES = (*PRODUCTS, *WEIGHTED, *JOINED, *BY_CLASSES)
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 ARCHITECTURES = (80, 90, 100)
 
@@ -60,7 +61,10 @@ def numbers_of(operator: str, algebra: Algebra) -> list[int]:
         return [squares, 0, smooth_root, reference.SIGMOID]
     if operator in BY_CLASSES:
         return [squares, smooth_root]
-    return [algebra.product_plan("geometric_product")]
+    product = algebra.product_plan("geometric_product")
+    if operator in JOINED:
+        return [product, algebra.product_plan("regressive_product")]
+    return [product]
 
 
 def compiled(operator: str, algebra: Algebra, dtype: str, architecture: int, vectors: bool) -> Usage:
@@ -75,6 +79,8 @@ def compiled(operator: str, algebra: Algebra, dtype: str, architecture: int, vec
         "gate_backward": 0b01011,
         "class_gate": 0b1001,
         "class_gate_backward": 0b10011,
+        "product_and_join": 0b1101111,
+        "product_and_join_backward": 0b11110111111,
     }
     mask = masks.get(operator, 0xFF)
     source = _rust.cuda_source(operator, numbers_of(operator, algebra), dtype, 2, mask if vectors else 0)

@@ -17,6 +17,7 @@ mod library;
 pub mod norms;
 mod nvrtc;
 mod operation;
+pub mod segment;
 mod source;
 mod storage;
 mod tabled;

@@ -87,7 +87,7 @@ pub fn backward_source(plan: &Arc<Plan>, operation: &Operation, form: Form) -> S
             writer.line(&format!("real by_weight[{paths}] = {{}};"));
             rows(writer, |writer| {
                 writer.offsets(sizes.len(), form.rank);
-                body(writer, operation, form);
+                body(writer, operation, &[4, 5], form);
                 writer.line("weight_gradient(value_0, value_1, value_2, by_weight);");
             });
             writer.line("#pragma unroll");
