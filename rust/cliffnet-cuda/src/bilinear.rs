@@ -3,7 +3,7 @@
 use cliffnet_plan::{Plan, Term};
 
 use crate::source::{Form, Source, Writer};
-use crate::{Operation, Step, Storage, tabled};
+use crate::{Operation, Step, Storage, leaf_kernel, tabled};
 
 /// Threads of a block.
 const THREADS: u32 = 256;
@@ -28,7 +28,7 @@ const MANY_BLADES: usize = 64;
 /// The kernel of an operation: of one whose outputs depend on different inputs, a row of blocks for each such part.
 pub fn source(operation: &Operation, form: Form) -> Source {
     if !is_straight_line(operation, form.storage) {
-        return tabled::source(operation, form);
+        return leaf_kernel::source(operation, form).unwrap_or_else(|| tabled::source(operation, form));
     }
     let (inputs, sizes) = (operation.inputs(), operation.sizes());
     let parts = operation.parts();

@@ -58,6 +58,13 @@ LANE real widen(storage value) { return value; }
 LANE storage narrow(real value) { return value; }
 #endif
 
+// A blade of an operand, `step` elements from the next. In bytes, the step is worked out once and an address takes two
+// instructions.
+LANE real element(const storage* from, u32 blade, i64 step) {
+    const char* address = reinterpret_cast<const char*>(from) + blade * (step * static_cast<i64>(sizeof(storage)));
+    return widen(__ldg(reinterpret_cast<const storage*>(address)));
+}
+
 // Blades apart by `step` elements. The pointer moves on so that few addresses are held at a time.
 template <int BLADES>
 LANE void load(const storage* from, i64 step, real (&to)[BLADES]) {
@@ -135,3 +142,6 @@ LANE i64 divide(i64 number, i64 by) {
     }
     return number / by;
 }
+
+// A number that is the same for all threads of a warp, of which the compiler then knows so.
+LANE u32 same_in_warp(u32 number) { return __shfl_sync(0xffffffff, number, 0); }
