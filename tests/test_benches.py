@@ -32,6 +32,7 @@ from benches import (
     report,
     steerable,
     timing,
+    train_beside,
 )
 from benches.__main__ import SCRIPTS, main, run
 from benches.report import Bar, Machine, Row
@@ -239,6 +240,37 @@ def test_our_side_of_the_steps_of_cgenn(name):
     for _ in range(4):
         step()
     assert task.our_loss(net, batch).item() < before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["hulls", "glgenn-7"], "has no cell 'glgenn-7' with a run; it has glgenn-256"),
+        (["hulls", "glgenn-256"], "set GLGENN_REFERENCE to a clone of katyafilimoshina/glgenn"),
+    ],
+)
+def test_training_beside_a_reference_that_is_not_there(monkeypatch, arguments, message, capsys):
+    monkeypatch.delenv("GLGENN_REFERENCE", raising=False)
+    monkeypatch.setattr(train_beside, "_loaded", lambda *_: {"inputs": torch.randn(4, 16, 5), "target": torch.rand(4)})
+    with pytest.raises(SystemExit):
+        train_beside.main(arguments)
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_both_sides_are_trained_alike():
+    net = torch.nn.Linear(3, 1)
+    data = {"inputs": torch.randn(7, 3), "target": torch.rand(7)}
+
+    def loss(net, part):
+        return (net(part["inputs"])[:, 0] - part["target"]).square().mean()
+
+    batch = train_beside._batches(data, 2, seed=3)
+    seen = torch.cat([batch(step)["target"] for step in range(4)])
+    assert torch.equal(seen.sort().values, data["target"].sort().values)
+    before = train_beside._mean_loss(net, loss, data)
+    assert before == pytest.approx(loss(net, data).item())
+    train_beside._trained(net, loss, batch, 50, 1e-2)
+    assert train_beside._mean_loss(net, loss, data) < before
 
 
 def test_relative_difference():

@@ -64,11 +64,11 @@ def cuda_facts() -> list[tuple[str, str]]:
     `BackendUnavailableError` when one is missing, `DeviceError` when the driver finds no device.
     """
 
-def cuda_source(operator: str, plan: SupportsIndex, dtype: str, rank: SupportsIndex, vectors: SupportsIndex) -> tuple[str, str]:
+def cuda_source(operator: str, numbers: SupportsGetItem[int, SupportsIndex], dtype: str, rank: SupportsIndex, vectors: SupportsIndex) -> tuple[str, str]:
     """
-    Name of the entry point and text of the CUDA kernel of an operator for a plan.
+    Name of the entry point and text of the CUDA kernel of an operator.
 
-    `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
+    `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
 
     # Errors
     `ConfigError` when there is no such kernel.

@@ -7,7 +7,7 @@ import pytest
 
 from cliffnet import Algebra, _env, _rust
 from cliffnet.errors import BackendUnavailableError, ConfigError, KernelCompileError
-from helpers.cuda_kernels import ALGEBRAS, ARCHITECTURES, DTYPES, PLACES, PRODUCTS, WEIGHTED, compiled, plan_of
+from helpers.cuda_kernels import ALGEBRAS, ARCHITECTURES, DTYPES, NAMES, PLACES, compiled, numbers_of
 
 pytestmark = pytest.mark.skipif(not PLACES, reason="this torch comes without NVRTC")
 
@@ -29,7 +29,6 @@ def check(job):
     return job
 
 
-NAMES = (*PRODUCTS, *WEIGHTED)
 FEW = {Algebra(4, 1): ("float32",), Algebra(5): ("float64",), Algebra(6): ("bfloat16",)}
 """Dtypes for kernels that take seconds to compile; the kernels of the first two algebras differ in signs alone."""
 
@@ -72,8 +71,10 @@ def test_a_library_that_is_no_compiler_is_refused():
 
 def test_kernels_that_do_not_exist_are_refused():
     algebra = Algebra(2)
-    plan = plan_of("bilinear", algebra)
-    with pytest.raises(ConfigError, match="gate has no CUDA kernel"):
-        _rust.cuda_source("gate", plan, "float32", 1, 0)
+    (plan,) = numbers_of("bilinear", algebra)
+    with pytest.raises(ConfigError, match="nothing has no CUDA kernel"):
+        _rust.cuda_source("nothing", [plan], "float32", 1, 0)
     with pytest.raises(ConfigError, match="no kernel is for int8"):
-        _rust.cuda_source("bilinear", plan, "int8", 1, 0)
+        _rust.cuda_source("bilinear", [plan], "int8", 1, 0)
+    with pytest.raises(ConfigError, match="depends on 1 numbers, not 0"):
+        _rust.cuda_source("bilinear", [], "float32", 1, 0)

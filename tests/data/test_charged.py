@@ -149,6 +149,8 @@ def test_bad_requests_are_named_errors(tmp_path):
         generate_charged(3, num_balls=1)
     with pytest.raises(DataError, match="seed in"):
         generate_charged(3, seed=-1)
+    with pytest.raises(DataError, match="behind -1 others"):
+        draw_charged(3, skip=-1)
     state = draw_charged(1)
     with pytest.raises(DataError, match="give at least one"):
         simulate_charged(*state, frames=[])

@@ -10,7 +10,7 @@ from cliffnet.models._lorentz_layer import LorentzGraphLayer, invariants
 from cliffnet.models._readout import partition_or_grades
 from cliffnet.nn import Compatibility, MVLinear
 from cliffnet.nn._neighbourhood import split_edges
-from cliffnet.nn.config import check_channels
+from cliffnet.nn.config import check_channels, check_optional_channels
 from cliffnet.nn.layout import check_vectors, embed_vectors
 
 
@@ -86,7 +86,8 @@ class LorentzTaggingNet(nn.Module):
     ) -> None:
         super().__init__()
         check_channels(hidden_mv_channels=hidden_mv_channels, num_layers=num_layers, num_classes=num_classes)
-        check_channels(hidden_scalar_channels=hidden_scalar_channels + 1, in_scalar_channels=in_scalar_channels)
+        check_channels(in_scalar_channels=in_scalar_channels, readout_channels=readout_channels)
+        check_optional_channels(hidden_scalar_channels=hidden_scalar_channels)
         if scalars_gate and not hidden_scalar_channels:
             raise ConfigError("there are no scalars that could gate; set scalars_gate=False or give scalar channels")
         self.partition = partition_or_grades(partition, Algebra(1, 3))

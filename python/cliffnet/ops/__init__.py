@@ -18,5 +18,7 @@ from cliffnet.ops._linear import equivariant_linear as equivariant_linear
 from cliffnet.ops._linear_streams import Streams as Streams
 from cliffnet.ops._linear_streams import linear_streams as linear_streams
 from cliffnet.ops._product_and_join import product_and_join as product_and_join
+from cliffnet.ops._segments import gather as gather
+from cliffnet.ops._segments import segment_sum as segment_sum
 from cliffnet.ops._shared_key_attention import shared_key_attention as shared_key_attention
 from cliffnet.ops._steerable import steerable_product as steerable_product

@@ -25,21 +25,29 @@ const MAX_TERMS: usize = 4096;
 /// open, than by going from sum to sum.
 const MANY_BLADES: usize = 64;
 
-/// The kernel of an operation.
+/// The kernel of an operation: of one whose outputs depend on different inputs, a row of blocks for each such part.
 pub fn source(operation: &Operation, form: Form) -> Source {
     if !is_straight_line(operation, form.storage) {
         return leaf_kernel::source(operation, form).unwrap_or_else(|| tabled::source(operation, form));
     }
     let (inputs, sizes) = (operation.inputs(), operation.sizes());
-    let threads = threads(&sizes[..inputs], form.storage);
+    let parts = operation.parts();
+    let threads = parts.iter().map(|part| threads(&read_sizes(operation, part), form.storage)).min().unwrap_or(THREADS);
     let mut writer = Writer::new(form.storage);
     functions(&mut writer, operation, form.storage);
     writer.parameters(inputs, sizes.len(), form.rank, &[]);
     let name = "products";
     writer.block(&format!("KERNEL({name}, {})", bounds(threads)), |writer| {
-        writer.lanes(sizes.len(), form.rank, |writer| body(writer, operation, form));
+        writer.lanes(sizes.len(), form.rank, |writer| {
+            if let [all] = &parts[..] {
+                return body(writer, operation, all, form);
+            }
+            for (row, part) in parts.iter().enumerate() {
+                writer.block(&format!("if (blockIdx.y == {row})"), |writer| body(writer, operation, part, form));
+            }
+        });
     });
-    Source { name: name.to_owned(), text: writer.finish(), threads, rows: 1, tables: Vec::new() }
+    Source { name: name.to_owned(), text: writer.finish(), threads, rows: parts.len().max(1), tables: Vec::new() }
 }
 
 /// Whether the code is short enough for the compiler, and the registers suffice: for all operands, and in every step for both
@@ -47,7 +55,6 @@ pub fn source(operation: &Operation, form: Form) -> Source {
 /// makes do with that.
 fn is_straight_line(operation: &Operation, storage: Storage) -> bool {
     let words = storage.size().div_ceil(4);
-    let operands: usize = operation.sizes()[..operation.inputs()].iter().sum();
     let fits = |step: &Step| {
         let plan = &step.plan;
         let (left, right, out) = (plan.left_size(), plan.right_size(), plan.out_size());
@@ -55,7 +62,14 @@ fn is_straight_line(operation: &Operation, storage: Storage) -> bool {
             if step.weight.is_some() { left + right + plan.path_count() } else { right.max(left.min(out)) * 2 };
         numbers * words <= REGISTERS
     };
-    operation.terms() <= MAX_TERMS && operands * words <= MAX_WORDS && operation.steps().iter().all(fits)
+    operation.terms() <= MAX_TERMS
+        && operation.parts().iter().all(|part| read_sizes(operation, part).iter().sum::<usize>() * words <= MAX_WORDS)
+        && operation.steps().iter().all(fits)
+}
+
+/// Blades of the inputs that some outputs depend on.
+fn read_sizes(operation: &Operation, outputs: &[usize]) -> Vec<usize> {
+    operation.reads(outputs).into_iter().map(|operand| operation.sizes()[operand]).collect()
 }
 
 /// Threads of a block for operands of these sizes.
@@ -79,14 +93,13 @@ pub(crate) fn functions(writer: &mut Writer, operation: &Operation, storage: Sto
     }
 }
 
-/// Loads the inputs at the offsets of a lane, computes and stores the outputs.
-pub(crate) fn body(writer: &mut Writer, operation: &Operation, form: Form) {
-    let (inputs, sizes) = (operation.inputs(), operation.sizes());
-    for (operand, &size) in sizes[..inputs].iter().enumerate() {
-        load(writer, operand, size, form);
+/// Loads what outputs depend on at the offsets of a lane, computes and stores them.
+pub(crate) fn body(writer: &mut Writer, operation: &Operation, outputs: &[usize], form: Form) {
+    for operand in operation.reads(outputs) {
+        load(writer, operand, operation.sizes()[operand], form);
     }
-    for (operand, &size) in sizes.iter().enumerate().skip(inputs) {
-        sum(writer, operation, operand, size, form);
+    for &operand in outputs {
+        sum(writer, operation, operand, operation.sizes()[operand], form);
     }
 }
 

@@ -9,15 +9,21 @@ use crate::driver::Function;
 use crate::nvrtc::OPTIONS;
 use crate::{Cache, Compiler, Device, Driver, Entry, Error, Form, Source, Stream};
 
-/// What names a kernel in this process: the operator, the id of its plan or table, and how operands lie.
+/// What names a kernel in this process: the operator, the numbers it depends on, and how operands lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Name of the operator.
-    pub operator: &'static str,
-    /// Id of the plan.
-    pub plan: i64,
-    /// How operands lie.
-    pub form: Form,
+    operator: &'static str,
+    numbers: [i64; 4],
+    form: Form,
+}
+
+impl Key {
+    /// The key of an operator whose kernel depends on `numbers`, at most four: ids of plans, activations and the like.
+    pub fn new(operator: &'static str, numbers: &[i64], form: Form) -> Self {
+        let mut key = Self { operator, numbers: [0; 4], form };
+        key.numbers[..numbers.len()].copy_from_slice(numbers);
+        key
+    }
 }
 
 /// A kernel that is ready to run.

@@ -6,23 +6,29 @@
 
 pub mod bilinear;
 mod cache;
+pub mod class_gates;
+mod classes;
 mod driver;
 mod engine;
 mod error;
+pub mod gates;
 mod labels;
 mod lanes;
 mod leaf_kernel;
 mod leaf_program;
 mod leaf_tables;
 mod library;
+pub mod norms;
 mod nvrtc;
 mod operation;
+pub mod segment;
 mod source;
 mod storage;
 mod tabled;
 pub mod weighted;
 
 pub use cache::{Cache, Entry};
+pub use classes::{Classes, Function};
 pub use driver::{Device, Driver, Stream};
 pub use engine::{Engine, Key, Work};
 pub use error::Error;

@@ -74,6 +74,30 @@ impl Operation {
         &self.sizes
     }
 
+    /// The inputs that these outputs depend on, ascending.
+    pub(crate) fn reads(&self, outputs: &[usize]) -> Vec<usize> {
+        let steps = self.steps.iter().filter(|step| outputs.contains(&step.out));
+        let mut reads: Vec<_> =
+            steps.flat_map(|step| [Some(step.left), Some(step.right), step.weight]).flatten().collect();
+        reads.sort_unstable();
+        reads.dedup();
+        reads
+    }
+
+    /// The outputs in groups; no two groups depend on the same input.
+    pub(crate) fn parts(&self) -> Vec<Vec<usize>> {
+        let mut parts: Vec<Vec<usize>> = Vec::new();
+        for output in self.inputs..self.sizes.len() {
+            let reads = self.reads(&[output]);
+            let (mut together, apart): (Vec<_>, Vec<_>) =
+                parts.into_iter().partition(|part| self.reads(part).iter().any(|read| reads.contains(read)));
+            parts = apart;
+            together.push(vec![output]);
+            parts.push(together.concat());
+        }
+        parts
+    }
+
     /// Terms of all products.
     pub(crate) fn terms(&self) -> usize {
         self.steps.iter().map(|step| step.plan.terms().len()).sum()

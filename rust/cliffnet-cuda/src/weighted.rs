@@ -54,7 +54,8 @@ impl Chunks {
     }
 }
 
-const FIELDS: [&str; 5] = ["i64 channels", "i64 rows", "i64 rows_each", "i64 chunks", "real* partials"];
+/// The fields of the parameters that [`Chunks::parameters`] fills.
+pub(crate) const FIELDS: [&str; 5] = ["i64 channels", "i64 rows", "i64 rows_each", "i64 chunks", "real* partials"];
 
 /// 32-bit words of operands and open sums from which on one kernel would need more registers than there are.
 const MAX_WORDS: usize = 256;
@@ -86,7 +87,7 @@ pub fn backward_source(plan: &Arc<Plan>, operation: &Operation, form: Form) -> S
             writer.line(&format!("real by_weight[{paths}] = {{}};"));
             rows(writer, |writer| {
                 writer.offsets(sizes.len(), form.rank);
-                body(writer, operation, form);
+                body(writer, operation, &[4, 5], form);
                 writer.line("weight_gradient(value_0, value_1, value_2, by_weight);");
             });
             writer.line("#pragma unroll");
@@ -164,7 +165,7 @@ pub fn sum_source(storage: Storage) -> Source {
 }
 
 /// A loop over the pairs of chunk and channel: `item`, `chunk`, `channel`.
-fn chunks(writer: &mut Writer, body: impl FnOnce(&mut Writer)) {
+pub(crate) fn chunks(writer: &mut Writer, body: impl FnOnce(&mut Writer)) {
     writer.line("const i64 threads = static_cast<i64>(gridDim.x) * blockDim.x;");
     writer.block(
         "for (i64 item = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x; item < p.chunks * p.channels; item += threads)",
@@ -178,7 +179,7 @@ fn chunks(writer: &mut Writer, body: impl FnOnce(&mut Writer)) {
 }
 
 /// A loop over the rows of a chunk: `lane`.
-fn rows(writer: &mut Writer, body: impl FnOnce(&mut Writer)) {
+pub(crate) fn rows(writer: &mut Writer, body: impl FnOnce(&mut Writer)) {
     writer.block("for (i64 row = chunk * p.rows_each; row < end; ++row)", |writer| {
         writer.line("const i64 lane = row * p.channels + channel;");
         body(writer);

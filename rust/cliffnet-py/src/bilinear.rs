@@ -5,7 +5,7 @@
 //! * `bilinear_double_backward(left_cotangent, right_cotangent, cotangent, left, right, plan)`: the derivatives of those.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use cliffnet_cpu::{Axis, Geometry, Operand, Operation, Program, Step, execute, selected_isa, tile_lanes};
@@ -42,8 +42,12 @@ impl Hasher for IdHasher {
 
 pub(crate) type ById<T> = RwLock<HashMap<i64, Arc<T>, BuildHasherDefault<IdHasher>>>;
 
-/// The entry of an id, made on first use; what ids name is never freed, so neither are these.
-pub(crate) fn kept<T>(table: &ById<T>, id: i64, make: impl FnOnce() -> Result<T, String>) -> Result<Arc<T>, String> {
+/// The entry of an id, or of several, made on first use; what ids name is never freed, so neither are these.
+pub(crate) fn kept<K: Eq + Hash, T, S: BuildHasher>(
+    table: &RwLock<HashMap<K, Arc<T>, S>>,
+    id: K,
+    make: impl FnOnce() -> Result<T, String>,
+) -> Result<Arc<T>, String> {
     if let Some(found) = table.read().unwrap_or_else(PoisonError::into_inner).get(&id) {
         return Ok(Arc::clone(found));
     }

@@ -10,6 +10,7 @@ use cliffnet_cpu::{
     execute_class_gate_backward, partial_bytes, selected_isa, tile_lanes,
 };
 
+use crate::cuda_class_gate;
 use crate::layers::{class_table, invariant};
 use crate::operands::{Operands, clear};
 use crate::operator::{Arguments, Prepared, operator};
@@ -18,13 +19,16 @@ use crate::tensor::Tensor;
 use crate::torch_abi::TorchFunctions;
 use crate::work::{Work, is_small, parallel};
 
+pub(crate) fn response(code: i64) -> Result<Response, String> {
+    Response::from_code(code).ok_or_else(|| format!("there is no response {code}"))
+}
+
 /// The gates of the arguments that start at `first`: plan, scalar, invariant, epsilon, response.
 fn gate(arguments: &Arguments<'_>, first: usize) -> Result<ClassGate, String> {
     let table = class_table(arguments.integer(first)?)?;
     let scalar = arguments.integer(first + 1)?;
     let invariant = invariant(arguments.integer(first + 2)?, arguments.float(first + 3)?)?;
-    let code = arguments.integer(first + 4)?;
-    let response = Response::from_code(code).ok_or_else(|| format!("there is no response {code}"))?;
+    let response = response(arguments.integer(first + 4)?)?;
     ClassGate::new(table, scalar, invariant, response)
         .ok_or_else(|| format!("class {scalar} is not a class of a single blade"))
 }
@@ -180,7 +184,8 @@ operator!(
         response: Integer
     ],
     1,
-    prepare
+    prepare,
+    cuda_class_gate::forward
 );
 
 operator!(
@@ -199,5 +204,6 @@ operator!(
         response: Integer
     ],
     3,
-    prepare_backward
+    prepare_backward,
+    cuda_class_gate::backward
 );

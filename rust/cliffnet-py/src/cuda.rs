@@ -13,7 +13,7 @@ use crate::failure::{Failure, guarded};
 use crate::operator::{self, Arguments, Value};
 use crate::tensor::Device;
 use crate::torch_abi::{CurrentStream, current_stream, functions};
-use crate::{cuda_bilinear, cuda_steerable};
+use crate::{cuda_bilinear, cuda_class_gate, cuda_layers, cuda_product_and_join, cuda_steerable};
 
 /// Devices of one kind: those of CUDA, or the processor in the place of one.
 pub(crate) struct Accelerator {
@@ -66,6 +66,11 @@ pub(crate) fn device(arguments: &Arguments<'_>) -> Result<Device, String> {
         Some(Err(message)) => Err(message),
         Some(Ok(_)) => Err("the operands are on different devices".to_owned()),
     }
+}
+
+/// As many numbers as a kernel depends on.
+pub(crate) fn exactly<const N: usize>(operator: &str, numbers: &[i64]) -> Result<[i64; N], String> {
+    numbers.try_into().map_err(|_| format!("the kernel of {operator} depends on {N} numbers, not {}", numbers.len()))
 }
 
 /// The element type as the kernels name it.
@@ -240,16 +245,16 @@ pub(crate) fn cuda_facts() -> PyResult<Vec<(String, String)>> {
     })
 }
 
-/// Name of the entry point and text of the CUDA kernel of an operator for a plan.
+/// Name of the entry point and text of the CUDA kernel of an operator.
 ///
-/// `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
+/// `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
 ///
 /// # Errors
 /// `ConfigError` when there is no such kernel.
 #[pyfunction]
 pub(crate) fn cuda_source(
     operator: &str,
-    plan: i64,
+    numbers: Vec<i64>,
     dtype: &str,
     rank: usize,
     vectors: u32,
@@ -262,8 +267,13 @@ pub(crate) fn cuda_source(
             .ok_or_else(|| unknown(format!("no kernel is for {dtype}")))?;
         let form = Form { storage, rank, vectors };
         let source = match operator {
-            cuda_steerable::PRODUCT | cuda_steerable::BACKWARD => cuda_steerable::source(operator, plan, form),
-            _ => cuda_bilinear::source(operator, plan, form),
+            cuda_steerable::PRODUCT | cuda_steerable::BACKWARD => cuda_steerable::source(operator, &numbers, form),
+            cuda_product_and_join::FORWARD | cuda_product_and_join::BACKWARD => {
+                cuda_product_and_join::source(operator, &numbers, form)
+            }
+            cuda_class_gate::FORWARD | cuda_class_gate::BACKWARD => cuda_class_gate::source(operator, &numbers, form),
+            _ if cuda_layers::has(operator) => cuda_layers::source(operator, &numbers, form),
+            _ => cuda_bilinear::source(operator, &numbers, form),
         };
         let source = source.map_err(unknown)?;
         Ok((source.name, source.text))

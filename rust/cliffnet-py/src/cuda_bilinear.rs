@@ -6,7 +6,7 @@ use cliffnet_cuda::{Form, Key, Operation, Source, Step, bilinear};
 use cliffnet_plan::{Plan, PlanId};
 
 use crate::bilinear::{ById, kept};
-use crate::cuda::Accelerator;
+use crate::cuda::{Accelerator, exactly};
 use crate::cuda_call::{Blades, Call};
 use crate::operator::Arguments;
 use crate::plans::unknown;
@@ -33,7 +33,7 @@ pub(crate) fn plans(id: i64) -> Result<[Arc<Plan>; 3], String> {
     Ok([product, plan(left)?, plan(right)?])
 }
 
-fn step(plan: &Arc<Plan>, [left, right, out]: [usize; 3]) -> Step {
+pub(crate) fn step(plan: &Arc<Plan>, [left, right, out]: [usize; 3]) -> Step {
     Step { plan: Arc::clone(plan), left, right, out, weight: None }
 }
 
@@ -59,8 +59,9 @@ fn operation(name: &str, id: i64) -> Result<Arc<Operation>, String> {
     }
 }
 
-/// The kernel of an operator for a plan.
-pub(crate) fn source(operator: &str, plan: i64, form: Form) -> Result<Source, String> {
+/// The kernel of an operator for a plan, its only number.
+pub(crate) fn source(operator: &str, numbers: &[i64], form: Form) -> Result<Source, String> {
+    let [plan] = exactly(operator, numbers)?;
     Ok(bilinear::source(&*operation(operator, plan)?, form))
 }
 
@@ -75,14 +76,14 @@ fn launch<'t>(
     let plan = arguments.integer(inputs)?;
     let operation = operation(operator, plan)?;
     let (reads, writes) = operation.sizes().split_at(inputs);
-    let call = Call::new(torch, arguments, &Blades { inputs: reads, weight: None, outputs: writes })?;
+    let call = Call::new(torch, arguments, &Blades { inputs: reads, weights: &[], outputs: writes })?;
     let lanes = call.all_lanes();
     let form = call.form(&lanes);
     // SAFETY: sizes were checked against the operation, strides and addresses come from tensors on one device, and torch
     // keeps memory that is freed for later work on the same stream.
     unsafe {
         accelerator
-            .run_lanes(Key { operator, plan, form }, call.device, &lanes, || bilinear::source(&operation, form))?;
+            .run_lanes(Key::new(operator, &[plan], form), call.device, &lanes, || bilinear::source(&operation, form))?;
     }
     Ok(call.outputs)
 }

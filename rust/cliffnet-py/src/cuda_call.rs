@@ -19,7 +19,7 @@ pub(crate) struct Call<'t> {
     pub(crate) dtype: DType,
     /// The leading axes after broadcasting.
     pub(crate) leading: Vec<i64>,
-    /// Operands in the order inputs, weight, outputs.
+    /// Operands in the order inputs, weights, outputs.
     operands: Vec<Operand>,
     /// The stride of each operand along each leading axis.
     steps: Vec<Vec<i64>>,
@@ -29,8 +29,8 @@ pub(crate) struct Call<'t> {
 /// Numbers of blades.
 pub(crate) struct Blades<'b> {
     pub(crate) inputs: &'b [usize],
-    /// Number of paths, where the argument after the inputs is a weight (channels, paths).
-    pub(crate) weight: Option<usize>,
+    /// For each argument after the inputs that is a weight (channels, paths), the number of paths.
+    pub(crate) weights: &'b [usize],
     pub(crate) outputs: &'b [usize],
 }
 
@@ -47,7 +47,7 @@ impl<'t> Call<'t> {
         let device = device(arguments)?;
         let (code, dtype) = arguments.tensor(0)?.element_type()?;
         let mut shapes: Vec<(&[i64], &[i64])> = Vec::with_capacity(blades.inputs.len());
-        let mut operands = Vec::with_capacity(blades.inputs.len() + blades.outputs.len() + 1);
+        let mut operands = Vec::with_capacity(blades.inputs.len() + blades.weights.len() + blades.outputs.len());
         for (index, &count) in blades.inputs.iter().enumerate() {
             let tensor = arguments.tensor(index)?;
             let shape = tensor.shape()?;
@@ -71,16 +71,16 @@ impl<'t> Call<'t> {
             .iter()
             .map(|(sizes, strides)| (0..rank).map(|axis| broadcast_stride(sizes, strides, axis, rank)).collect())
             .collect();
-        if let Some(paths) = blades.weight {
-            let weight = arguments.tensor(blades.inputs.len())?;
+        for (index, &paths) in blades.weights.iter().enumerate() {
+            let weight = arguments.tensor(blades.inputs.len() + index)?;
             let (sizes, strides) = weight.shape()?;
             let channels = *leading.last().ok_or("expected operands with an axis of channels")?;
             if weight.element_type()?.0 != code {
-                return Err("the weight has another dtype than the operands".to_owned());
+                return Err("a weight has another dtype than the operands".to_owned());
             }
             if sizes != [channels, paths as i64] {
                 return Err(format!(
-                    "the weight has shape {sizes:?}, expected [{channels}, {paths}]: channels and paths"
+                    "a weight has shape {sizes:?}, expected [{channels}, {paths}]: channels and paths"
                 ));
             }
             operands.push(operand(weight, strides, paths)?);

@@ -16,6 +16,7 @@ use cliffnet_cpu::{
 use cliffnet_plan::PlanId;
 
 use crate::bilinear::{ById, kept};
+use crate::cuda_layers;
 use crate::operator::{Arguments, Prepared, operator};
 use crate::plans::unknown;
 use crate::shape::{broadcast, broadcast_stride, is_blade_major, output_strides};
@@ -33,7 +34,7 @@ pub(crate) fn class_table(id: i64) -> Result<Arc<ClassTable>, String> {
     })
 }
 
-fn activation(code: i64) -> Result<Activation, String> {
+pub(crate) fn activation(code: i64) -> Result<Activation, String> {
     Activation::from_code(code).ok_or_else(|| format!("there is no activation {code}"))
 }
 
@@ -42,7 +43,7 @@ pub(crate) fn invariant(code: i64, epsilon: f64) -> Result<Invariant, String> {
         .ok_or_else(|| format!("there is no invariant {code} with the epsilon {epsilon}; epsilons are not negative"))
 }
 
-fn scaling(code: i64, floor: f64) -> Result<Scaling, String> {
+pub(crate) fn scaling(code: i64, floor: f64) -> Result<Scaling, String> {
     match code {
         _ if floor.is_nan() || floor <= 0.0 => {
             Err(format!("the floor of a norm is {floor}, expected a positive number"))
@@ -54,7 +55,7 @@ fn scaling(code: i64, floor: f64) -> Result<Scaling, String> {
 }
 
 /// The number of blades of a tensor.
-fn blades(tensor: &Tensor<'_>) -> Result<usize, String> {
+pub(crate) fn blades(tensor: &Tensor<'_>) -> Result<usize, String> {
     let (sizes, _) = tensor.shape()?;
     sizes.last().map(|&size| size as usize).ok_or_else(|| "expected tensors with a blade axis".to_owned())
 }
@@ -201,7 +202,8 @@ operator!(
         let table = class_table(arguments.integer(1)?)?;
         let invariant = invariant(arguments.integer(2)?, arguments.float(3)?)?;
         prepare::<2>(torch, LayerOperation::Invariants(ClassInvariants::new(table, invariant)), arguments)
-    }
+    },
+    cuda_layers::invariants::<0>
 );
 
 operator!(
@@ -215,7 +217,8 @@ operator!(
         let invariant = invariant(arguments.integer(3)?, arguments.float(4)?)?;
         let kernel = ClassInvariantsBackward::new(table, invariant);
         prepare::<3>(torch, LayerOperation::InvariantsBackward(kernel), arguments)
-    }
+    },
+    cuda_layers::invariants::<1>
 );
 
 operator!(
@@ -227,7 +230,8 @@ operator!(
     |torch, arguments| {
         let operation = gate(arguments.tensor(0)?, arguments.integer(2)?, arguments.integer(3)?, false)?;
         prepare::<3>(torch, operation, arguments)
-    }
+    },
+    cuda_layers::gate::<0>
 );
 
 operator!(
@@ -239,7 +243,8 @@ operator!(
     |torch, arguments| {
         let operation = gate(arguments.tensor(1)?, arguments.integer(3)?, arguments.integer(4)?, true)?;
         prepare::<5>(torch, operation, arguments)
-    }
+    },
+    cuda_layers::gate::<1>
 );
 
 operator!(
@@ -251,7 +256,8 @@ operator!(
     |torch, arguments| {
         let operation = self_gate(arguments.tensor(0)?, arguments.integer(1)?, arguments.integer(2)?, false)?;
         prepare::<2>(torch, operation, arguments)
-    }
+    },
+    cuda_layers::self_gate::<0>
 );
 
 operator!(
@@ -263,7 +269,8 @@ operator!(
     |torch, arguments| {
         let operation = self_gate(arguments.tensor(1)?, arguments.integer(2)?, arguments.integer(3)?, true)?;
         prepare::<3>(torch, operation, arguments)
-    }
+    },
+    cuda_layers::self_gate::<1>
 );
 
 operator!(
@@ -272,7 +279,8 @@ operator!(
     "channel_norm",
     [x: Tensor, plan: Integer, invariant: Integer, epsilon: Float, scaling: Integer, floor: Float, gain: Float],
     1,
-    |torch, arguments| prepare::<2>(torch, channel_norm(arguments, 1)?, arguments)
+    |torch, arguments| prepare::<2>(torch, channel_norm(arguments, 1)?, arguments),
+    cuda_layers::norm::<0>
 );
 
 operator!(
@@ -290,5 +298,6 @@ operator!(
         gain: Float
     ],
     1,
-    |torch, arguments| prepare::<3>(torch, channel_norm(arguments, 2)?, arguments)
+    |torch, arguments| prepare::<3>(torch, channel_norm(arguments, 2)?, arguments),
+    cuda_layers::norm::<1>
 );

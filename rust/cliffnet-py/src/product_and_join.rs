@@ -7,44 +7,42 @@
 //! The two bilinear maps can be any between multivectors of one number of blades.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, RwLock};
 
-use cliffnet_cpu::{Axis, Geometry, LaneScaling, Operand, Operation, execute_scaled, selected_isa, tile_lanes};
+use cliffnet_cpu::{Axis, DType, Geometry, LaneScaling, Operand, Operation, execute_scaled, selected_isa, tile_lanes};
 
-use crate::bilinear::{gradient_programs, operation, program, step};
+use crate::bilinear::{gradient_programs, kept, operation, program, step};
+use crate::cuda_product_and_join;
 use crate::operator::{Arguments, Prepared, operator};
 use crate::shape::{broadcast, broadcast_stride, is_blade_major, output_strides};
-use crate::tensor::Tensor;
+use crate::tensor::{Device, Tensor};
 use crate::torch_abi::TorchFunctions;
 use crate::work::{Work, is_small, parallel};
 
 /// Operands of the forward pass: left and right of the product, left and right of the join, factor; product, join.
-const FORWARD: usize = 7;
+pub(crate) const FORWARD: usize = 7;
 
 /// Operands of the backward pass: cotangents of product and join, then as forward; gradients of the four factors.
-const BACKWARD: usize = 11;
+pub(crate) const BACKWARD: usize = 11;
 
-type Operations = HashMap<[i64; 2], [Arc<Operation>; 2]>;
+/// What is computed for two plans, forward and backward.
+pub(crate) type ByPlans<T> = RwLock<HashMap<[i64; 2], Arc<[T; 2]>>>;
 
-static OPERATIONS: LazyLock<RwLock<Operations>> = LazyLock::new(RwLock::default);
+static OPERATIONS: LazyLock<ByPlans<Operation>> = LazyLock::new(RwLock::default);
 
 /// The forward and the backward operation of two plans, made on first use.
-fn operations(product: i64, join: i64) -> Result<[Arc<Operation>; 2], String> {
-    let key = [product, join];
-    if let Some(found) = OPERATIONS.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-        return Ok(found.clone());
-    }
-    let forward = operation(5, 2, vec![step(&program(product)?, [0, 1, 5]), step(&program(join)?, [2, 3, 6])])?;
-    let ([left, right], [join_left, join_right]) = (gradient_programs(product)?, gradient_programs(join)?);
-    let steps = vec![
-        step(&left, [0, 3, 7]),
-        step(&right, [2, 0, 8]),
-        step(&join_left, [1, 5, 9]),
-        step(&join_right, [4, 1, 10]),
-    ];
-    let made = [Arc::new(forward), Arc::new(operation(7, 4, steps)?)];
-    let mut table = OPERATIONS.write().unwrap_or_else(PoisonError::into_inner);
-    Ok(table.entry(key).or_insert(made).clone())
+fn operations(product: i64, join: i64) -> Result<Arc<[Operation; 2]>, String> {
+    kept(&OPERATIONS, [product, join], || {
+        let forward = operation(5, 2, vec![step(&program(product)?, [0, 1, 5]), step(&program(join)?, [2, 3, 6])])?;
+        let ([left, right], [join_left, join_right]) = (gradient_programs(product)?, gradient_programs(join)?);
+        let steps = vec![
+            step(&left, [0, 3, 7]),
+            step(&right, [2, 0, 8]),
+            step(&join_left, [1, 5, 9]),
+            step(&join_right, [4, 1, 10]),
+        ];
+        Ok([forward, operation(7, 4, steps)?])
+    })
 }
 
 /// A tensor whose channels are those of several operands, one group after the other.
@@ -101,19 +99,31 @@ fn check(factors: &[i64], cotangent: Option<&[i64]>, reference: &[i64], orientat
     Ok(Call { leading: broadcast(leading.iter().map(Vec::as_slice))?, half, blades })
 }
 
-/// Prepares the forward (`N` = 7) or the backward pass (`N` = 11).
-fn prepare<'t, const N: usize>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
+/// The output of the forward (`N` = 7) or the backward pass (`N` = 11), and where the operands lie.
+pub(crate) struct Layout<'t, const N: usize> {
+    pub(crate) output: Tensor<'t>,
+    pub(crate) dtype: DType,
+    pub(crate) axes: Vec<Axis<N>>,
+    /// The factor of a lane is the blade of the orientation alone.
+    pub(crate) operands: [Operand; N],
+}
+
+/// Checks the tensors and allocates the output; `plan_sizes` are the blades of operands as the plans have them.
+pub(crate) fn lay_out<'t, const N: usize>(
+    torch: &'t TorchFunctions,
+    arguments: &Arguments<'t>,
+    device: Device,
+    plan_sizes: &[usize],
+) -> Result<Layout<'t, N>, String> {
     let is_backward = N == BACKWARD;
     let first = usize::from(is_backward);
     let (factors, reference) = (arguments.tensor(first)?, arguments.tensor(first + 1)?);
     let cotangent = if is_backward { Some(arguments.tensor(0)?) } else { None };
-    let [forward, backward] = operations(arguments.integer(first + 2)?, arguments.integer(first + 3)?)?;
     let orientation = arguments.integer(first + 4)?;
-    let operation = if is_backward { backward } else { forward };
-    let (code, dtype) = factors.dtype()?;
+    let (code, dtype) = factors.element_type()?;
     let inputs: Vec<&Tensor<'t>> = cotangent.into_iter().chain([factors]).collect();
     for tensor in inputs.iter().chain([&reference]) {
-        if tensor.dtype()?.0 != code {
+        if tensor.element_type()?.0 != code {
             return Err("the operands have different dtypes".to_owned());
         }
     }
@@ -121,11 +131,8 @@ fn prepare<'t, const N: usize>(torch: &'t TorchFunctions, arguments: &Arguments<
     let cotangent_sizes = cotangent.map(Tensor::shape).transpose()?.map(|(sizes, _)| sizes);
     let call = check(factors.shape()?.0, cotangent_sizes, reference_sizes, orientation)?;
     let Call { leading, half, blades } = &call;
-    let used = operation.sizes().iter().enumerate().all(|(index, &size)| {
-        let is_factor = index + 1 == operation.inputs();
-        is_factor || size as i64 == *blades
-    });
-    if !used {
+    let place = place::<N>;
+    if (0..N).any(|operand| place(operand).is_some() && plan_sizes[operand] as i64 != *blades) {
         return Err(format!("the plans are not between multivectors of {blades} blades"));
     }
     let mut sizes = leading.clone();
@@ -135,41 +142,59 @@ fn prepare<'t, const N: usize>(torch: &'t TorchFunctions, arguments: &Arguments<
         let is_full = given[..given.len() - 2] == leading[..];
         Ok::<_, String>(found || (is_full && is_blade_major(given, strides)))
     })?;
-    let output = Tensor::empty(torch, &sizes, &output_strides(&sizes, blade_major), code)?;
+    let output = Tensor::empty_on(torch, &sizes, &output_strides(&sizes, blade_major), code, device)?;
     let tensors: Vec<Groups<'_>> = inputs.iter().copied().chain([&output]).map(Groups::of).collect::<Result<_, _>>()?;
     let element = dtype.size();
     let rank = leading.len() + 1;
-    // where each operand comes from: a tensor and a group of its channels; None is the factor
-    let place = |operand: usize| -> Option<(usize, usize)> {
-        if is_backward {
-            match operand {
-                0 | 1 => Some((0, operand)),
-                2..6 => Some((1, operand - 2)),
-                6 => None,
-                _ => Some((2, operand - 7)),
-            }
-        } else {
-            match operand {
-                0..4 => Some((0, operand)),
-                4 => None,
-                _ => Some((1, operand - 5)),
-            }
-        }
-    };
     let factor = reference_strides[reference_strides.len() - 1] * orientation;
     let factor_data = reference.data()?.wrapping_offset(factor as isize * element as isize);
     let operands: [Operand; N] = std::array::from_fn(|operand| match place(operand) {
         Some((tensor, group)) => tensors[tensor].operand(group, *half, element),
         None => Operand { data: factor_data, blade_stride: 0 },
     });
-    let geometry = Geometry::new((0..rank).map(|axis| Axis {
+    let axes = (0..rank).map(|axis| Axis {
         size: if axis + 1 == rank { *half } else { leading[axis] },
         strides: std::array::from_fn(|operand| match place(operand) {
             None => broadcast_stride(reference_sizes, reference_strides, axis, rank),
             Some((tensor, _)) if axis + 1 == rank => tensors[tensor].strides[tensors[tensor].sizes.len() - 2],
             Some((tensor, _)) => broadcast_stride(tensors[tensor].sizes, tensors[tensor].strides, axis, rank),
         }),
-    }));
+    });
+    let axes = axes.collect();
+    Ok(Layout { output, dtype, axes, operands })
+}
+
+/// The tensor that holds an operand of the forward (`N` = 7) or the backward pass (`N` = 11), in the order cotangent,
+/// factors, output, and its group of channels there; `None` for the factor of a lane.
+fn place<const N: usize>(operand: usize) -> Option<(usize, usize)> {
+    if N == BACKWARD {
+        match operand {
+            0 | 1 => Some((0, operand)),
+            2..6 => Some((1, operand - 2)),
+            6 => None,
+            _ => Some((2, operand - 7)),
+        }
+    } else {
+        match operand {
+            0..4 => Some((0, operand)),
+            4 => None,
+            _ => Some((1, operand - 5)),
+        }
+    }
+}
+
+/// Prepares the forward (`N` = 7) or the backward pass (`N` = 11).
+fn prepare<'t, const N: usize>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
+    let is_backward = N == BACKWARD;
+    let first = usize::from(is_backward);
+    for tensor in 0..first + 2 {
+        arguments.tensor(tensor)?.dtype()?;
+    }
+    let operations = operations(arguments.integer(first + 2)?, arguments.integer(first + 3)?)?;
+    let operation = &operations[first];
+    let device = Device { kind: torch.cpu, index: 0 };
+    let Layout { output, dtype, axes, operands } = lay_out::<N>(torch, arguments, device, operation.sizes())?;
+    let geometry = Geometry::new(axes);
     if geometry.lanes() == 0 {
         return Ok(Prepared { outputs: vec![output], work: None });
     }
@@ -185,14 +210,14 @@ fn prepare<'t, const N: usize>(torch: &'t TorchFunctions, arguments: &Arguments<
     let (tile, lanes) = (tile_lanes(dtype), geometry.lanes());
     let work_per_tile = tile * operation.work() as i64;
     let tiles = (lanes + tile - 1) / tile;
-    let shared = Shared { operation, geometry, operands };
+    let shared = Shared { operations, geometry, operands };
     let work = Work::new(is_small(tiles, work_per_tile), move |torch| {
         parallel(torch, tiles, work_per_tile, &|chunk| {
-            let Shared { operation, geometry, operands } = &shared;
+            let Shared { operations, geometry, operands } = &shared;
             let lanes = chunk.start * tile..(chunk.end * tile).min(lanes);
             // SAFETY: sizes were checked against the operation, strides and pointers come from tensors that the caller
             // keeps alive, the output was allocated above and its groups are apart; chunks are disjoint ranges of lanes.
-            unsafe { execute_scaled(operation, scaling, dtype, isa, geometry, *operands, lanes) };
+            unsafe { execute_scaled(&operations[first], scaling, dtype, isa, geometry, *operands, lanes) };
         })
     });
     Ok(Prepared { outputs: vec![output], work: Some(work) })
@@ -200,7 +225,7 @@ fn prepare<'t, const N: usize>(torch: &'t TorchFunctions, arguments: &Arguments<
 
 /// What the chunks of an operation read.
 struct Shared<const N: usize> {
-    operation: Arc<Operation>,
+    operations: Arc<[Operation; 2]>,
     geometry: Geometry<N>,
     operands: [Operand; N],
 }
@@ -214,7 +239,8 @@ operator!(
     "product_and_join",
     [factors: Tensor, reference: Tensor, product: Integer, join: Integer, orientation: Integer],
     1,
-    prepare::<FORWARD>
+    prepare::<FORWARD>,
+    cuda_product_and_join::forward
 );
 
 operator!(
@@ -223,5 +249,6 @@ operator!(
     "product_and_join_backward",
     [cotangent: Tensor, factors: Tensor, reference: Tensor, product: Integer, join: Integer, orientation: Integer],
     1,
-    prepare::<BACKWARD>
+    prepare::<BACKWARD>,
+    cuda_product_and_join::backward
 );

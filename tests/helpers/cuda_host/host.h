@@ -57,6 +57,16 @@ static inline double __hiloint2double(int high, int low) {
     return same_bits<double>(static_cast<std::uint64_t>(static_cast<unsigned>(high)) << 32 | static_cast<unsigned>(low));
 }
 
+using std::exp;
+using std::fabs;
+using std::sqrt;
+using std::tanh;
+
+template <class T>
+static inline T normcdf(T x) {
+    return T(0.5) * std::erfc(-x * T(0.70710678118654752));
+}
+
 static inline float half_to_float(unsigned short bits) { return static_cast<float>(same_bits<_Float16>(bits)); }
 
 static inline unsigned short float_to_half(float value) {
