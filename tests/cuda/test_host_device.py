@@ -7,6 +7,7 @@ from cliffnet import Algebra, Partition
 from cliffnet import functional as F
 from cliffnet.algebra import plan_from_terms
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
+from cliffnet.ops._operator import _translated
 from cliffnet.ops._steerable import steerable_product, steerable_product_backward
 from helpers import cuda_host
 from helpers.operator_matrix import OPERATORS, OperatorCase
@@ -177,3 +178,14 @@ def test_coefficients_of_any_size():
     plan = plan_from_terms((2, 2, 2), ((0, 0, 0, 0.1), (0, 1, 1, -2.5), (1, 1, 0, 1e-30)))
     left, right = (torch.randn(5, 2, dtype=torch.float64) for _ in range(2))
     torch.testing.assert_close(cuda_host.operators().bilinear(left, right, plan), bilinear(left, right, plan))
+
+
+def test_memory_that_is_not_there_is_refused_in_the_words_of_torch():
+    plan = Algebra(3).product_plan("geometric_product")
+    # one multivector, seen a quadrillion times
+    x = torch.ones(8).expand(1 << 50, 8)
+    with pytest.raises(RuntimeError, match="tried to allocate"):
+        cuda_host.operators().bilinear(x, x, plan)
+    error = _translated(RuntimeError("cliffnet: [OutOfMemoryError] CUDA out of memory. Tried to allocate 2.00 GiB."))
+    assert type(error) is torch.OutOfMemoryError
+    assert str(error) == "CUDA out of memory. Tried to allocate 2.00 GiB."

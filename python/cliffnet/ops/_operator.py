@@ -47,6 +47,9 @@ _NAMED = re.compile(r"cliffnet: \[(?P<name>\w+)\] (?P<message>.*)", re.DOTALL)
 _PLAIN = (Tensor, torch.nn.Parameter)
 _HALF = (torch.bfloat16, torch.float16)
 
+OPERATORS: dict[str, "Operator"] = {}
+"""Every operator by its name."""
+
 Gradients = tuple[Tensor | None, ...]
 Result = Any
 """One tensor, or a tuple of them where the schema returns several."""
@@ -78,6 +81,7 @@ class Operator(ABC):
     direct: Callable[..., Result]
 
     def __init__(self) -> None:
+        OPERATORS[self.name] = self
         self._library = torch.library.Library("cliffnet", "FRAGMENT")
         kernel_name, is_native = f"{self.name}_kernel", active_backend() == "rust"
         for name in (self.name, kernel_name):
@@ -322,7 +326,9 @@ def _translated(error: RuntimeError) -> RuntimeError:
         return CliffnetInternalError(message.splitlines()[0] + "; please report this")
     named = _NAMED.search(message)
     if named:
-        found: RuntimeError = getattr(errors, named["name"])(named["message"])
+        # torch's own class, where it is torch that refused
+        kind = torch.OutOfMemoryError if named["name"] == "OutOfMemoryError" else getattr(errors, named["name"])
+        found: RuntimeError = kind(named["message"])
         return found
     return error
 

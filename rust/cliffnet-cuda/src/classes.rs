@@ -4,7 +4,7 @@
 use cliffnet_plan::Plan;
 
 use crate::Storage;
-use crate::bilinear::{bounds, threads};
+use crate::shape::{bounds, threads};
 use crate::source::{Form, Source, Table, Writer};
 use crate::tabled::element;
 

@@ -53,7 +53,7 @@ fn launch<'t>(
     let form = Form { storage: storage(dtype), rank: lanes.rank(), vectors: 0 };
     let parameters = [lanes.parameters(), segments.parameters().to_vec()].concat();
     let work = Work { count: lanes.count(), parameters: &parameters };
-    let key = Key { operator: NAME, plan: 0, form };
+    let key = Key::new(NAME, &[], form);
     // SAFETY: sizes and strides are those of tensors on one device, `order` holds their entries and `begins` places in it,
     // as the caller of the operator vouches, and torch keeps memory that is freed for later work on the same stream.
     unsafe { accelerator.run(key, device, work, || segment::source(form))? };
