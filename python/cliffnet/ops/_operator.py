@@ -30,7 +30,7 @@ from cliffnet._log import warn_once
 from cliffnet.errors import CliffnetInternalError, DTypeError
 from cliffnet.ops._backend import active_backend
 from cliffnet.ops._cuda import cuda_operators
-from cliffnet.ops._remade import RemadeFunction, keep, kept
+from cliffnet.ops._remade import keep, kept
 
 _functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
 _is_legacy_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
@@ -46,6 +46,9 @@ _grad_enabled: Callable[[], bool] = torch.is_grad_enabled
 _NAMED = re.compile(r"cliffnet: \[(?P<name>\w+)\] (?P<message>.*)", re.DOTALL)
 _PLAIN = (Tensor, torch.nn.Parameter)
 _HALF = (torch.bfloat16, torch.float16)
+
+OPERATORS: dict[str, "Operator"] = {}
+"""Every operator by its name."""
 
 Gradients = tuple[Tensor | None, ...]
 Result = Any
@@ -78,6 +81,7 @@ class Operator(ABC):
     direct: Callable[..., Result]
 
     def __init__(self) -> None:
+        OPERATORS[self.name] = self
         self._library = torch.library.Library("cliffnet", "FRAGMENT")
         kernel_name, is_native = f"{self.name}_kernel", active_backend() == "rust"
         for name in (self.name, kernel_name):
@@ -322,7 +326,9 @@ def _translated(error: RuntimeError) -> RuntimeError:
         return CliffnetInternalError(message.splitlines()[0] + "; please report this")
     named = _NAMED.search(message)
     if named:
-        found: RuntimeError = getattr(errors, named["name"])(named["message"])
+        # torch's own class, where it is torch that refused
+        kind = torch.OutOfMemoryError if named["name"] == "OutOfMemoryError" else getattr(errors, named["name"])
+        found: RuntimeError = kind(named["message"])
         return found
     return error
 
@@ -341,7 +347,7 @@ def _recording_function(operator: Operator, native_forward: Callable[..., Result
         context.set_materialize_grads(False)
         return operator.dispatched(*arguments)
 
-    class Recorded(RemadeFunction):
+    class Recorded(torch.autograd.Function):
         forward = staticmethod(record if operator.is_remade or native_forward is None else native_forward)
 
         @staticmethod
