@@ -4,6 +4,7 @@
 //! [`Device`]s launch it through the driver. Libraries are opened when they are asked for: without a driver everything up
 //! to the compiled kernel works, and nothing else of this crate is called.
 
+pub mod attention;
 pub mod bilinear;
 mod cache;
 pub mod class_gates;

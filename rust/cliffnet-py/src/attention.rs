@@ -18,6 +18,7 @@ use cliffnet_cpu::{
 use cliffnet_plan::PlanId;
 
 use crate::bilinear::{ById, kept};
+use crate::cuda_attention;
 use crate::operator::{Arguments, Prepared, operator};
 use crate::plans::unknown;
 use crate::shape::{is_blade_major, output_strides};
@@ -27,7 +28,7 @@ use crate::work::{Work, is_small, parallel};
 
 static COMPARISONS: LazyLock<ById<Comparison>> = LazyLock::new(RwLock::default);
 
-fn comparison(id: i64) -> Result<Arc<Comparison>, String> {
+pub(crate) fn comparison(id: i64) -> Result<Arc<Comparison>, String> {
     kept(&COMPARISONS, id, || {
         let plan = PlanId::from_i64(id).and_then(cliffnet_plan::get_or_recover).ok_or_else(|| unknown(id))?;
         Comparison::new(&plan).ok_or_else(|| format!("plan {id} is not a comparison of attention"))
@@ -35,15 +36,15 @@ fn comparison(id: i64) -> Result<Arc<Comparison>, String> {
 }
 
 /// A tensor of tokens: its leading axes, and the strides of the others.
-struct Operand<'a> {
-    leading: &'a [i64],
-    strides: &'a [i64],
-    tokens: Tokens,
+pub(crate) struct Operand<'a> {
+    pub(crate) leading: &'a [i64],
+    pub(crate) strides: &'a [i64],
+    pub(crate) tokens: Tokens,
 }
 
 impl<'a> Operand<'a> {
     /// `axes` are the axes that belong to a token.
-    fn of(tensor: &'a Tensor<'_>, axes: usize) -> Result<Self, String> {
+    pub(crate) fn of(tensor: &'a Tensor<'_>, axes: usize) -> Result<Self, String> {
         let (sizes, strides) = tensor.shape()?;
         let rank = sizes.len().checked_sub(axes).ok_or("a tensor has too few axes")?;
         let inner = &strides[rank..];
@@ -59,7 +60,7 @@ fn size(value: i64, name: &str) -> Result<usize, String> {
 }
 
 /// The tensors of a call as operands of the geometry of tokens; None where there is nothing.
-type Operands<'a> = [Option<Operand<'a>>; TOKEN_OPERANDS];
+pub(crate) type Operands<'a> = [Option<Operand<'a>>; TOKEN_OPERANDS];
 
 fn geometry(operands: &Operands<'_>) -> Result<Geometry<TOKEN_OPERANDS>, String> {
     let leading = operands.iter().flatten().map(|operand| operand.leading).next().unwrap_or(&[]);
@@ -167,21 +168,28 @@ impl Sums {
 }
 
 /// The numbers of `attention_features`, and what follows from the tensors.
-struct Setting {
+pub(crate) struct Setting {
     comparison: Arc<Comparison>,
-    shape: TokenShape,
-    code: i32,
-    dtype: DType,
-    has_scalars: bool,
-    weights: Vec<f64>,
+    pub(crate) shape: TokenShape,
+    pub(crate) code: i32,
+    pub(crate) dtype: DType,
+    pub(crate) has_scalars: bool,
+    pub(crate) has_weights: bool,
 }
 
+/// What tells the element type of a tensor, on some devices.
+type ElementType = fn(&Tensor<'_>) -> Result<(i32, DType), String>;
+
 /// Checks the tensors and numbers of `attention_features`, which stand from argument `first` on.
-fn setting(arguments: &Arguments<'_>, first: usize) -> Result<Setting, String> {
+pub(crate) fn setting(
+    arguments: &Arguments<'_>,
+    first: usize,
+    element_type: ElementType,
+) -> Result<Setting, String> {
     let [multivectors, scalars, weights] = [0, 1, 2].map(|index| arguments.tensor(first + index));
     let (multivectors, scalars, weights) = (multivectors?, scalars?, weights?);
-    let (code, dtype) = multivectors.dtype()?;
-    if scalars.dtype()?.0 != code || weights.dtype()?.0 != code {
+    let (code, dtype) = element_type(multivectors)?;
+    if element_type(scalars)?.0 != code || element_type(weights)?.0 != code {
         return Err("the operands have different dtypes".to_owned());
     }
     let comparison = comparison(arguments.integer(first + 3)?)?;
@@ -206,29 +214,31 @@ fn setting(arguments: &Arguments<'_>, first: usize) -> Result<Setting, String> {
     } else {
         0
     };
-    let (weight_sizes, weight_strides) = weights.shape()?;
-    let weights = if weight_sizes == [0] {
-        Vec::new()
-    } else {
-        if weight_sizes != [heads[0] as i64, channels as i64] {
-            return Err(format!("weights have the shape {weight_sizes:?}, expected (heads, channels)"));
-        }
-        let (data, bytes) = (weights.data()?, dtype.size() as i64);
-        let mut numbers = Vec::with_capacity(heads[0] * channels);
-        for row in 0..heads[0] as i64 {
-            for column in 0..channels as i64 {
-                let offset = (row * weight_strides[0] + column * weight_strides[1]) * bytes;
-                // SAFETY: the indices are within the sizes, so the strides lead to an element of the tensor.
-                numbers.extend(unsafe { read_numbers(dtype, data.offset(offset as isize), 1) });
-            }
-        }
-        numbers
-    };
+    let weight_sizes = weights.shape()?.0;
+    let has_weights = weight_sizes != [0];
+    if has_weights && weight_sizes != [heads[0] as i64, channels as i64] {
+        return Err(format!("weights have the shape {weight_sizes:?}, expected (heads, channels)"));
+    }
     let padded = size(arguments.integer(first + 7)?, "the width")?;
     let compared = (comparison.features() * channels + width).max(padded);
     let widths = [compared, compared, (comparison.blades() * channels + width).max(padded)];
     let shape = TokenShape { heads, channels, scalars: width, widths, epsilon: arguments.float(first + 8)? };
-    Ok(Setting { comparison, shape, code, dtype, has_scalars, weights })
+    Ok(Setting { comparison, shape, code, dtype, has_scalars, has_weights })
+}
+
+/// The weights of the distances (heads, channels) as numbers; none for weights without elements.
+fn numbers(weights: &Tensor<'_>, dtype: DType) -> Result<Vec<f64>, String> {
+    let (&[heads, channels], &[by_head, by_channel]) = weights.shape()? else { return Ok(Vec::new()) };
+    let (data, bytes) = (weights.data()?, dtype.size() as i64);
+    let mut numbers = Vec::with_capacity((heads * channels) as usize);
+    for row in 0..heads {
+        for column in 0..channels {
+            let offset = (row * by_head + column * by_channel) * bytes;
+            // SAFETY: the indices are within the sizes, so the strides lead to an element of the tensor.
+            numbers.extend(unsafe { read_numbers(dtype, data.offset(offset as isize), 1) });
+        }
+    }
+    Ok(numbers)
 }
 
 fn contiguous<'t>(torch: &'t TorchFunctions, sizes: &[i64], code: i32) -> Result<Tensor<'t>, String> {
@@ -240,7 +250,8 @@ fn places(operands: &Operands<'_>) -> [Tokens; TOKEN_OPERANDS] {
 }
 
 fn prepare_features<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
-    let Setting { comparison, shape, code, dtype, has_scalars, weights } = setting(arguments, 0)?;
+    let Setting { comparison, shape, code, dtype, has_scalars, .. } = setting(arguments, 0, Tensor::dtype)?;
+    let weights = numbers(arguments.tensor(2)?, dtype)?;
     let (multivectors, scalars) = (arguments.tensor(0)?, arguments.tensor(1)?);
     let sizes = multivectors.shape()?.0;
     let mut outputs = Vec::with_capacity(3);
@@ -265,7 +276,8 @@ fn prepare_features<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) ->
 }
 
 fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
-    let Setting { comparison, shape, code, dtype, has_scalars, weights } = setting(arguments, 3)?;
+    let Setting { comparison, shape, code, dtype, has_scalars, .. } = setting(arguments, 3, Tensor::dtype)?;
+    let weights = numbers(arguments.tensor(5)?, dtype)?;
     let (multivectors, scalars) = (arguments.tensor(3)?, arguments.tensor(4)?);
     let (sizes, strides) = multivectors.shape()?;
     let scalar_sizes = scalars.shape()?.0;
@@ -348,7 +360,8 @@ operator!(
         epsilon: Float
     ],
     3,
-    prepare_features
+    prepare_features,
+    cuda_attention::features
 );
 
 operator!(
@@ -370,7 +383,8 @@ operator!(
         epsilon: Float
     ],
     3,
-    prepare_backward
+    prepare_backward,
+    cuda_attention::backward
 );
 
 operator!(
@@ -379,5 +393,6 @@ operator!(
     "attention_values",
     [values: Tensor, comparison: Integer, channels: Integer, scalars: Integer],
     2,
-    prepare_values
+    prepare_values,
+    cuda_attention::values
 );

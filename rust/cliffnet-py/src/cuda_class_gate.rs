@@ -107,7 +107,7 @@ pub(crate) fn backward<'t>(
         let key = Key::new(BACKWARD, &numbers, form);
         accelerator.run(key, call.device, work, || gates.kernel().backward_source(form))?;
         for part in 0..2 {
-            let sum = sums.add_up(torch, accelerator, &call, part)?;
+            let sum = sums.add_up(torch, accelerator, part)?;
             call.outputs.push(sum);
         }
     }

@@ -121,7 +121,7 @@ pub(crate) fn backward<'t>(
             let work = Work { count: sums.threads(), parameters: &chunked(&lanes) };
             accelerator.run(key(BY_WEIGHT, form), device, work, || weighted::weight_source(plan, form))?;
         }
-        call.outputs.push(sums.add_up(torch, accelerator, &call, 0)?);
+        call.outputs.push(sums.add_up(torch, accelerator, 0)?);
     }
     Ok(call.outputs)
 }

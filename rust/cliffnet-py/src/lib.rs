@@ -6,6 +6,7 @@ mod attention;
 mod bilinear;
 mod class_gate;
 mod cuda;
+mod cuda_attention;
 mod cuda_bilinear;
 mod cuda_call;
 mod cuda_class_gate;
