@@ -244,12 +244,13 @@ impl<'o> Kernel<'o> {
             operands.push(("paths", weight, paths));
         }
         writer.block("", |writer| {
-            let mut arguments = String::new();
-            for (name, operand, table) in operands {
+            for (name, operand, _) in &operands {
                 writer.line(&format!("const storage* from_{name} = p.operand_{operand} + offset_{operand};"));
-                let step = self.step(operand);
-                arguments += &format!("from_{name}, {step}, table_{table} + pair.{name}, ");
             }
+            let argument = |(name, operand, table): &(&str, usize, usize)| {
+                format!("from_{name}, {}, table_{table} + pair.{name}, ", self.step(*operand))
+            };
+            let arguments: String = operands.iter().map(argument).collect();
             let head = format!("for (u32 i = table_{rows}[block]; i < table_{rows}[block + 1]; ++i)");
             writer.block(&head, |writer| {
                 writer.line(&format!("const Pair pair = table_{pairs}[i];"));
