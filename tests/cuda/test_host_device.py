@@ -3,10 +3,21 @@
 import pytest
 import torch
 
-from cliffnet import Algebra, Partition
+from cliffnet import Algebra, Partition, reference
 from cliffnet import functional as F
-from cliffnet.algebra import plan_from_terms
+from cliffnet.algebra import class_squares_plan, plan_from_terms
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
+from cliffnet.ops._class_gate import class_gate, class_gate_backward
+from cliffnet.ops._layers import (
+    channel_norm,
+    channel_norm_backward,
+    class_invariants,
+    class_invariants_backward,
+    gate,
+    gate_backward,
+    self_gate,
+    self_gate_backward,
+)
 from cliffnet.ops._operator import _translated
 from cliffnet.ops._steerable import steerable_product, steerable_product_backward
 from helpers import cuda_host
@@ -130,6 +141,88 @@ def test_infinities_and_nan_pass_as_on_the_cpu():
     (found,) = as_tuple(cuda_host.operators().bilinear(left, right, plan))
     expected = bilinear(left, right, plan)
     assert torch.equal(found.isfinite(), expected.isfinite())
+
+
+EXTREMES = (0.0, -0.0, 1e-30, -3e-9, 0.7, -0.7, 9.0, -9.0, 38.0, -38.0, 800.0, -800.0, torch.inf, -torch.inf, torch.nan)
+
+
+@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_activation_at_any_number(activation, dtype):
+    gates = torch.tensor(EXTREMES, dtype=dtype)[:, None]
+    x, cotangent = (torch.randn(len(EXTREMES), 3, dtype=dtype) for _ in range(2))
+    numbers = (-1, list(reference.ACTIVATIONS).index(activation))
+    # the gradients hold both the values and their derivatives
+    compare(gate_backward, (cotangent, x, gates), numbers)
+
+
+def compare(operator, tensors, numbers):
+    found = as_tuple(getattr(cuda_host.operators(), operator.name)(*tensors, *numbers))
+    tight, least = {torch.float32: (3e-6, 3e-7), torch.float64: (1e-11, 1e-15)}[tensors[0].dtype]
+    for one, other in zip(found, as_tuple(operator.dispatched(*tensors, *numbers)), strict=True):
+        torch.testing.assert_close(one, other, rtol=tight, atol=least, equal_nan=True)
+
+
+def by_classes(partition, channels, invariant, epsilon, responses=(reference.SIGMOID, reference.RECIPROCAL)):
+    """Operators on classes: what follows leading axes in tensors with them, shapes of the others, numbers."""
+    squares, rows = class_squares_plan(partition), (channels, partition.algebra.num_blades)
+    parameters = ((channels, len(partition)),) * 2
+    scalar = 0 if len(partition.classes[0]) == 1 else -1
+    for response in responses:
+        numbers = (squares, scalar, invariant, epsilon, response)
+        yield class_gate, (rows,), parameters, numbers
+        yield class_gate_backward, (rows, rows), parameters, numbers
+    for scaling in (reference.INVERSE_ROOT, reference.INVERSE):
+        numbers = (squares, invariant, epsilon, scaling, 0.5, 1.5)
+        yield channel_norm, (rows,), (), numbers
+        yield channel_norm_backward, (rows, rows), (), numbers
+    yield class_invariants, (rows,), (), (squares, invariant, epsilon)
+    yield class_invariants_backward, ((channels, len(partition)), rows), (), (squares, invariant, epsilon)
+
+
+INVARIANTS = ((reference.SQUARE, 0.0), (reference.MAGNITUDE, 0.0), (reference.NORM, 0.0), (reference.NORM, 1e-3))
+
+
+@pytest.mark.parametrize("invariant", INVARIANTS, ids=str)
+def test_every_invariant_in_a_degenerate_metric(invariant):
+    partition = Partition.by_grade(Algebra(1, 1, 1))
+    for operator, rows, parameters, numbers in by_classes(partition, 3, *invariant):
+        tensors = [torch.randn(5, *shape, dtype=torch.float64) for shape in rows]
+        tensors[-1][0], tensors[-1][1, 0, 3], tensors[-1][2, :, 4] = 0, torch.nan, torch.inf
+        weights = [torch.randn(shape, dtype=torch.float64) for shape in parameters]
+        compare(operator, (*tensors, *weights), numbers)
+
+
+@pytest.mark.parametrize("large", [(Algebra(6), torch.float64), (Algebra(5, 1, 1), torch.float32)], ids=str)
+def test_classes_of_many_blades(large):
+    algebra, dtype = large
+    options = (reference.NORM, 1e-3, (reference.SIGMOID,))
+    for operator, rows, parameters, numbers in by_classes(Partition.by_grade(algebra), 3, *options):
+        case = OperatorCase(
+            operator.name,
+            operator,
+            lambda *leading, rows=rows, parameters=parameters: (*((*leading, *shape) for shape in rows), *parameters),
+            numbers,
+        )
+        check(case, case.tensors(9, dtype=dtype))
+    squares = class_squares_plan(Partition.by_grade(algebra))
+    silu = list(reference.ACTIVATIONS).index("silu")
+    x, cotangent = (torch.randn(7, algebra.num_blades, dtype=dtype) for _ in range(2))
+    for plan, count in ((squares, algebra.dim + 1), (-1, 1)):
+        gates = torch.randn(7, count, dtype=dtype)
+        compare(gate, (x, gates), (plan, silu))
+        compare(gate_backward, (cotangent, x, gates), (plan, silu))
+    compare(self_gate, (x,), (5, silu))
+    compare(self_gate_backward, (cotangent, x), (5, silu))
+
+
+def test_sums_of_parameters_are_the_same_in_every_run():
+    partition = Partition.by_grade(Algebra(3))
+    x, cotangent = (torch.randn(300, 4, 8) for _ in range(2))
+    scale, shift = (torch.randn(4, 4) for _ in range(2))
+    numbers = (class_squares_plan(partition), 0, reference.NORM, 1e-3, reference.SIGMOID)
+    first, again = (cuda_host.operators().class_gate_backward(cotangent, x, scale, shift, *numbers) for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
 
 
 @pytest.mark.parametrize("algebra", [Algebra(4, 1), Algebra(6), Algebra(7)], ids=str)

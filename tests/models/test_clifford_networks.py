@@ -192,6 +192,22 @@ def test_padding_of_jets_counts_only_as_a_fault(training):
         assert_close(net(momenta, scalars), plain)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_padding_may_hold_anything(training):
+    net = _shaken(LorentzTaggingNet(2, 3, 2, dropout_probability=0.0)).train(training)
+    momenta, scalars = torch.randn(3, 8, 4), torch.randn(3, 8, 2)
+    mask = torch.arange(8).expand(3, 8) < 5
+
+    def results(padding):
+        values = (value.masked_fill(~mask.unsqueeze(-1), padding) for value in (momenta, scalars))
+        y = net(*values, mask)
+        return y, *torch.autograd.grad(y.square().sum(), tuple(net.parameters()))
+
+    expected = results(0.0)
+    assert all(torch.equal(x, y) for x, y in zip(results(torch.nan), expected, strict=True))
+    assert all(torch.equal(x, y) for x, y in zip(results(torch.inf), expected, strict=True))
+
+
 def test_masked_statistics_are_those_of_the_rows_that_are_kept():
     norms = [MaskedBatchNorm(4), torch.nn.BatchNorm1d(4)]
     x, mask = torch.randn(9, 4) + 1.0, torch.arange(9) % 3 > 0
@@ -294,6 +310,8 @@ def test_wrong_requests_are_named():
         (lambda: LorentzTaggingNet(hidden_scalar_channels=0), "scalars_gate=False"),
         (lambda: LorentzTaggingNet(hidden_scalar_channels=-1), "hidden_scalar_channels is -1"),
         (lambda: LorentzTaggingNet(aggregation="max"), "mean, sum"),
+        (lambda: LorentzTaggingNet(dropout_probability=1.5), "dropout_probability is 1.5"),
+        (lambda: ConvexHullNet.large(16, blocks={"bias": False}), "choose one of cgenn, glgenn"),
     ]:
         with pytest.raises(ConfigError, match=message):
             build()
@@ -313,6 +331,7 @@ def test_wrong_requests_are_named():
         (lambda: jets(p[..., :3], s), ShapeError, "4"),
         (lambda: jets(p[0], s), ShapeError, "batch, particles"),
         (lambda: jets(p, s[..., :1]), ShapeError, r"expected \(2, 5, 2\)"),
+        (lambda: jets(p, s.float()), DTypeError, "momenta and scalars have dtypes"),
         (lambda: jets(p, s, torch.ones(2, 4)), ShapeError, "one entry for each particle"),
         (lambda: jets(p, s, None, torch.tensor([[0], [10]])), DomainError, "10"),
     ]:

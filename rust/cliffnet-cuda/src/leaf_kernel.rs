@@ -23,6 +23,9 @@ const MAX_WARPS: usize = 8;
 /// Fewest terms for each number that is loaded. A term on its own takes two loads and an entry of a table.
 const MIN_TERMS_PER_LOAD: usize = 1;
 
+/// Blades of an operand from which on its strides fit 32 bits.
+const NARROW_BLADES: usize = 64;
+
 /// The kernel of an operation; `None` if its products do not fall into blocks, or have too few terms in them.
 pub(crate) fn source(operation: &Operation, form: Form) -> Option<Source> {
     let kernel = Kernel::new(operation, form.storage)?;
@@ -39,7 +42,8 @@ pub(crate) fn source(operation: &Operation, form: Form) -> Option<Source> {
     let threads = warps * WARP;
     let name = "leaf_products";
     // left alone, the compiler would spill rather than take more registers than all resident threads could have
-    let resident = if form.storage == Storage::F64 { 1 } else { 2 };
+    let is_weighted = kernel.parts.iter().any(|part| part.step.weight.is_some());
+    let resident = if form.storage == Storage::F64 { 1 } else { 3 - u32::from(is_weighted) };
     writer.block(&format!("KERNEL({name}, {threads}, {resident})"), |writer| {
         writer.line(&format!("const u32 warp = same_in_warp(threadIdx.x / {WARP});"));
         writer.line(&format!("const i64 items = (p.lanes + {}) / {WARP} * {groups};", WARP - 1));
@@ -106,6 +110,8 @@ struct Output {
 
 struct Kernel<'o> {
     storage: Storage,
+    /// Blades of each operand.
+    sizes: &'o [usize],
     patterns: Vec<Pattern>,
     parts: Vec<Part<'o>>,
     outputs: Vec<Output>,
@@ -149,7 +155,7 @@ impl<'o> Kernel<'o> {
             program,
         };
         let parts = steps.into_iter().map(part).collect();
-        Some(Self { storage, patterns, parts, outputs, tables })
+        Some(Self { storage, sizes: operation.sizes(), patterns, parts, outputs, tables })
     }
 
     /// A function that adds the product of two blocks by a pattern.
@@ -157,9 +163,10 @@ impl<'o> Kernel<'o> {
         let Variant { pattern, scaled, is_weighted } = variant;
         let pattern = &self.patterns[pattern];
         let weights = if is_weighted { "const storage* weights, i64 weight_step, const u32* paths, " } else { "" };
+        writer.line("template <class LeftStep, class RightStep>");
         let head = format!(
-            "LANE void {}(const storage* lefts, i64 left_step, const uint4* left_at, const storage* rights, i64 right_step, \
-             const uint4* right_at, real even, real odd, {weights}real (&out)[{BLADES}])",
+            "LANE void {}(const storage* lefts, LeftStep left_step, const uint4* left_at, const storage* rights, RightStep right_step, \
+             const uint4* right_at, {weights}real even, real odd, real (&out)[{BLADES}])",
             variant.name()
         );
         writer.block(&head, |writer| {
@@ -216,39 +223,47 @@ impl<'o> Kernel<'o> {
                 for part in self.parts.iter().filter(|part| part.step.out == output.operand) {
                     self.sum(writer, part);
                 }
-                store(writer, output);
+                store(writer, output, self.storage.size());
             });
             first = end;
         }
     }
 
+    /// The elements from a blade of an operand to the next, in 32 bits where there are as many blades
+    /// that more would take half a terabyte.
+    fn step(&self, operand: usize) -> String {
+        let step = format!("p.blade_stride[{operand}]");
+        if self.sizes[operand] >= NARROW_BLADES { format!("static_cast<u32>({step})") } else { step }
+    }
+
     /// Adds the pairs of a block.
     fn sum(&self, writer: &mut Writer, part: &Part<'_>) {
         let Part { step, left, right, rows, pairs, .. } = part;
-        let head = format!("for (u32 i = table_{rows}[block]; i < table_{rows}[block + 1]; ++i)");
-        writer.block(&head, |writer| {
-            writer.line(&format!("const Pair pair = table_{pairs}[i];"));
+        let mut operands = vec![("left", step.left, *left), ("right", step.right, *right)];
+        if let (Some(weight), Some(paths)) = (step.weight, part.paths) {
+            operands.push(("paths", weight, paths));
+        }
+        writer.block("", |writer| {
             let mut arguments = String::new();
-            for (operand, blades, field) in [(step.left, left, "left"), (step.right, right, "right")] {
-                arguments += &format!(
-                    "p.operand_{operand} + offset_{operand}, p.blade_stride[{operand}], table_{blades} + pair.{field}, "
-                );
+            for (name, operand, table) in operands {
+                writer.line(&format!("const storage* from_{name} = p.operand_{operand} + offset_{operand};"));
+                let step = self.step(operand);
+                arguments += &format!("from_{name}, {step}, table_{table} + pair.{name}, ");
             }
-            arguments += "pair.even, pair.odd, ";
-            if let (Some(weight), Some(paths)) = (step.weight, part.paths) {
-                arguments += &format!(
-                    "p.operand_{weight} + offset_{weight}, p.blade_stride[{weight}], table_{paths} + pair.paths, "
-                );
-            }
-            let variants = part.variants();
-            for variant in &variants {
-                let call = format!("{}({arguments}out);", variant.name());
-                if variants.len() == 1 {
-                    writer.line(&call);
-                } else {
-                    writer.block(&format!("if (pair.pattern == {})", variant.pattern), |writer| writer.line(&call));
+            let head = format!("for (u32 i = table_{rows}[block]; i < table_{rows}[block + 1]; ++i)");
+            writer.block(&head, |writer| {
+                writer.line(&format!("const Pair pair = table_{pairs}[i];"));
+                let variants = part.variants();
+                for variant in &variants {
+                    let call = format!("{}({arguments}pair.even, pair.odd, out);", variant.name());
+                    if variants.len() == 1 {
+                        writer.line(&call);
+                    } else {
+                        let head = format!("if (pair.pattern == {})", variant.pattern);
+                        writer.block(&head, |writer| writer.line(&call));
+                    }
                 }
-            }
+            });
         });
     }
 }
@@ -272,8 +287,8 @@ fn load(writer: &mut Writer, operand: &str, blades: &[usize], is_scaled: bool) {
     }
 }
 
-/// Stores a block.
-fn store(writer: &mut Writer, output: &Output) {
+/// Stores a block; elements have `size` bytes.
+fn store(writer: &mut Writer, output: &Output, size: usize) {
     let Output { operand, is_whole, blades, .. } = output;
     for blade in 0..BLADES {
         let (vector, component) = place(blade);
@@ -281,9 +296,8 @@ fn store(writer: &mut Writer, output: &Output) {
         if blade % 4 == 0 {
             writer.line(&format!("const uint4 at_{vector} = table_{blades}[{} * block + {vector}];", BLADES / 4));
         }
-        let line = format!(
-            "p.operand_{operand}[offset_{operand} + {number} * p.blade_stride[{operand}]] = narrow(out[{blade}]);"
-        );
+        let offset = format!("offset_{operand} + {number} / {size} * p.blade_stride[{operand}]");
+        let line = format!("p.operand_{operand}[{offset}] = narrow(out[{blade}]);");
         if *is_whole {
             writer.line(&line);
         } else {

@@ -30,9 +30,10 @@ impl Tables {
         })
     }
 
-    /// The blades of an operand, four of a block in a vector.
+    /// The blades of an operand times the bytes of an element, four of a block in a vector.
     pub(crate) fn blades(&mut self, blocks: &Blocks) -> usize {
-        self.add("uint4", bytes(blocks.iter().flatten().map(|blade| blade.map_or(NO_BLADE, u32::from))))
+        let size = self.storage.size() as u32;
+        self.add("uint4", bytes(blocks.iter().flatten().map(|blade| blade.map_or(NO_BLADE, |b| u32::from(b) * size))))
     }
 
     /// Where the pairs of each block of the output begin.
@@ -41,9 +42,10 @@ impl Tables {
         self.add("u32", bytes(begins))
     }
 
-    /// The paths of the slots of all pairs.
+    /// The paths of the slots of all pairs, times the bytes of an element.
     pub(crate) fn paths(&mut self, program: &LeafProgram) -> usize {
-        self.add("u32", bytes(program.pairs.iter().flat_map(|pair| &pair.paths).map(|&path| u32::from(path))))
+        let size = self.storage.size() as u32;
+        self.add("u32", bytes(program.pairs.iter().flat_map(|pair| &pair.paths).map(|&path| u32::from(path) * size)))
     }
 
     /// The pairs; blocks are named by the vectors of their blades, paths by that of the first slot.

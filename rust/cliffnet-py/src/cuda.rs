@@ -358,7 +358,8 @@ pub(crate) fn cuda_facts() -> PyResult<Vec<(String, String)>> {
 
 /// Name of the entry point and text of the CUDA kernel of an operator.
 ///
-/// `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
+/// `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that
+/// do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
 ///
 /// # Errors
 /// `ConfigError` when there is no such kernel.
@@ -370,7 +371,7 @@ pub(crate) fn cuda_source(
     rank: usize,
     vectors: u32,
 ) -> PyResult<(String, String)> {
-    guarded(|| {
+    guarded(move || {
         let unknown = |message: String| Failure::new("ConfigError", message);
         let storage = Storage::ALL
             .into_iter()
