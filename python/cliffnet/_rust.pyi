@@ -68,7 +68,8 @@ def cuda_source(operator: str, numbers: SupportsGetItem[int, SupportsIndex], dty
     """
     Name of the entry point and text of the CUDA kernel of an operator.
 
-    `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
+    `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that
+    do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
 
     # Errors
     `ConfigError` when there is no such kernel.

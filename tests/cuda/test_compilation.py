@@ -53,6 +53,23 @@ def test_kernels_compile_without_spills():
     assert {job[:2] for job in checked} == set(itertools.product(NAMES, ALGEBRAS))
 
 
+BLOCKS = [
+    ("bilinear", Algebra(8), "float32", 80, 80),
+    ("bilinear_backward", Algebra(6), "float32", 90, 80),
+    ("bilinear_double_backward", Algebra(6, 1), "float32", 100, 80),
+    ("bilinear", Algebra(7), "float64", 90, 160),
+    ("steerable_product", Algebra(7), "bfloat16", 80, 128),
+]
+"""Kernels of blocks of blades, with caps of registers: so many threads are resident as their launch bounds ask for."""
+
+
+@pytest.mark.parametrize(("operator", "algebra", "dtype", "architecture", "cap"), BLOCKS, ids=str)
+def test_kernels_of_large_algebras_keep_blocks_in_registers(operator, algebra, dtype, architecture, cap):
+    usage = compiled(operator, algebra, dtype, architecture, vectors=False)
+    assert usage.spilled == 0
+    assert usage.registers <= cap
+
+
 def test_what_the_compiler_refuses_is_named_with_its_words():
     with pytest.raises(KernelCompileError, match='identifier "nonsense" is undefined'):
         _rust.cuda_compile(PLACES, "kernel", "__device__ int value = nonsense;", 90)

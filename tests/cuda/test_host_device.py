@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cliffnet import Algebra, Partition, reference
+from cliffnet import Algebra, Partition, _rust, reference
 from cliffnet import functional as F
 from cliffnet.algebra import class_squares_plan, plan_from_terms
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
@@ -228,16 +228,56 @@ def test_sums_of_parameters_are_the_same_in_every_run():
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
 
 
-@pytest.mark.parametrize("algebra", [Algebra(4, 1), Algebra(6), Algebra(7)], ids=str)
+LARGE = [
+    (Algebra(4, 1), "geometric_product", torch.float32),
+    (Algebra(6), "geometric_product", torch.float32),
+    (Algebra(7), "geometric_product", torch.float32),
+    (Algebra(3, 3, 1), "left_contraction", torch.float64),
+    (Algebra(metric=(1, 0.3, -1, 1, 0.7, -2, 1)), "geometric_product", torch.float64),
+    (Algebra(7), "regressive_product", torch.bfloat16),
+    (Algebra(6), "commutator", torch.float64),
+]
+"""Kernels of one stretch of code, of blocks of blades, and of single terms."""
+
+
+@pytest.mark.parametrize(("algebra", "product", "dtype"), LARGE, ids=str)
 @pytest.mark.parametrize("operator", [bilinear, bilinear_backward, bilinear_double_backward], ids=lambda op: op.name)
-def test_large_products(algebra, operator):
+def test_large_products(algebra, product, dtype, operator):
     def shapes(*leading):
         return ((*leading, algebra.num_blades),) * operator.tensors
 
-    numbers = (algebra.product_plan("geometric_product"),)
-    case = OperatorCase(operator.name, operator, shapes, numbers)
+    case = OperatorCase(operator.name, operator, shapes, (algebra.product_plan(product),))
     for view in (F.to_blade_major, lambda x: x):
-        check(case, tuple(view(x) for x in case.tensors(3, 3, dtype=torch.float32)))
+        check(case, tuple(view(x) for x in case.tensors(3, 3, dtype=dtype)))
+
+
+def test_blocks_of_blades_lie_and_broadcast_anyhow():
+    algebra = Algebra(7)
+    case = OperatorCase(
+        "bilinear", bilinear, lambda *leading: ((*leading, 128),) * 2, (algebra.product_plan("geometric_product"),)
+    )
+    for view in VIEWS.values():
+        left, right = case.tensors(3, 43, dtype=torch.float32)
+        check(case, (view(left), right))
+        check(case, (left[:1], view(right)))
+        check(case, (view(left), right[0]))
+    for leading in ((), (0,), (2, 1, 3, 2, 2)):
+        check(case, case.tensors(*leading, dtype=torch.float32))
+
+
+def test_blocks_of_blades_with_gaps():
+    # a vector times an odd multivector: few blades on the left, and an output with one that no term reaches
+    masks = sorted(range(128), key=int.bit_count)
+    even, odd = ([mask for mask in masks if mask.bit_count() % 2 == parity] for parity in (0, 1))
+    terms = tuple(
+        (even.index(mask ^ 1 << i), i, position, -1.0 if mask >> i & 1 else 0.5)
+        for i in range(7)
+        for position, mask in enumerate(odd)
+    )
+    plan = plan_from_terms((7, 64, 65), terms)
+    assert _rust.cuda_source("bilinear", [plan], "float64", 1, 0)[0] == "leaf_products"
+    case = OperatorCase("bilinear", bilinear, lambda *leading: ((*leading, 7), (*leading, 64)), (plan,))
+    check(case, case.tensors(5, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("algebra", [Algebra(3, 0, 1), Algebra(5), Algebra(6)], ids=str)

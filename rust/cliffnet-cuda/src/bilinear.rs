@@ -20,6 +20,9 @@ const MAX_TERMS: usize = 4096;
 const MANY_BLADES: usize = 64;
 
 /// The kernel of an operation: of one whose outputs depend on different inputs, a row of blocks for each such part.
+///
+/// What straight-line code on whole multivectors cannot hold goes by blocks of blades, and what has too few terms in blocks,
+/// or too many kinds of them, blade by blade. Straight-line code comes first, for it reads every operand once.
 pub fn source(operation: &Operation, form: Form) -> Source {
     if !is_straight_line(operation, form.storage) {
         return leaf_kernel::source(operation, form).unwrap_or_else(|| tabled::source(operation, form));

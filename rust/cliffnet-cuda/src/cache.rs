@@ -284,6 +284,22 @@ mod tests {
     }
 
     #[test]
+    fn choices_go_with_their_entries() {
+        let folder = folder("choice");
+        let entries: Vec<Entry> = (0..2).map(|number| Entry::new("sm_90", &number.to_string())).collect();
+        let small = Cache::new(Some(folder.clone()), 2000, |message| panic!("{message}"));
+        small.put(&entries[0], &[0; 1200]);
+        assert_eq!(small.choice(&entries[0]), None);
+        small.choose(&entries[0], 128);
+        assert_eq!((small.choice(&entries[0]), small.choice(&entries[1])), (Some(128), None));
+        let opened = fs::File::options().write(true).open(file(&folder, &entries[0])).expect("the entry is there");
+        opened.set_modified(SystemTime::now() - Duration::from_secs(100)).expect("times can be set");
+        small.put(&entries[1], &[0; 1200]);
+        assert_eq!((small.choice(&entries[0]), small.get(&entries[0])), (None, None));
+        assert_eq!(fs::read_dir(&folder).expect("the folder is there").count(), 1);
+    }
+
+    #[test]
     fn what_dead_writers_left_is_removed_and_what_living_ones_write_is_not() {
         let folder = folder("dead");
         fs::create_dir_all(&folder).expect("the folder can be made");

@@ -68,6 +68,8 @@ struct Place<'p> {
     stream: Stream,
 }
 
+type Locks = HashMap<(i32, Key), Arc<Mutex<()>>>;
+
 /// Most rows of blocks; kernels go on from the last to the first.
 const MAX_ROWS: usize = 65535;
 
@@ -85,7 +87,7 @@ pub struct Engine {
     devices: RwLock<HashMap<i32, Arc<Device>>>,
     loaded: RwLock<HashMap<(i32, Key), Loaded>>,
     /// One for each kernel, held while it is made, so that threads that ask for the same one wait for it.
-    making: Mutex<HashMap<(i32, Key), Arc<Mutex<()>>>>,
+    making: Mutex<Locks>,
 }
 
 impl Engine {

@@ -8,6 +8,8 @@ const MAX_DIMENSION: u32 = 32;
 /// Labels under exclusive or: that of left plus that of right is that of the output, for each term. They come from the
 /// terms alone; in a product of all blades they are the sets of generators.
 pub(crate) struct Labels {
+    /// Number of bits.
+    pub(crate) dimension: u32,
     /// Of left, right and output; `None` for blades without terms.
     pub(crate) of: [Vec<Option<u32>>; 3],
 }
@@ -17,8 +19,7 @@ impl Labels {
     pub(crate) fn new(plan: &Plan) -> Option<Self> {
         let terms = plan.terms();
         let sizes = [plan.left_size(), plan.right_size(), plan.out_size()];
-        let mut labels = Self { of: sizes.map(|size| vec![None; size]) };
-        let mut dimension = 0;
+        let mut labels = Self { dimension: 0, of: sizes.map(|size| vec![None; size]) };
         // labels of left and right may be shifted, so that one of each is free
         let Some(first) = terms.first().map(places) else { return Some(labels) };
         labels.of[0][first[0]] = Some(0);
@@ -26,11 +27,11 @@ impl Labels {
         loop {
             while labels.spread(terms) {}
             let Some([operand, blade]) = labels.next_without(terms, first) else { return Some(labels) };
-            if dimension == MAX_DIMENSION {
+            if labels.dimension == MAX_DIMENSION {
                 return None;
             }
-            labels.of[operand][blade] = Some(1 << dimension);
-            dimension += 1;
+            labels.of[operand][blade] = Some(1 << labels.dimension);
+            labels.dimension += 1;
         }
     }
 

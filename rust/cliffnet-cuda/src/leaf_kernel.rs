@@ -45,14 +45,16 @@ pub(crate) fn source(operation: &Operation, form: Form) -> Option<Source> {
     let is_weighted = kernel.parts.iter().any(|part| part.step.weight.is_some());
     let resident = if form.storage == Storage::F64 { 1 } else { 3 - u32::from(is_weighted) };
     writer.block(&format!("KERNEL({name}, {threads}, {resident})"), |writer| {
-        writer.line(&format!("const u32 warp = same_in_warp(threadIdx.x / {WARP});"));
-        writer.line(&format!("const i64 items = (p.lanes + {}) / {WARP} * {groups};", WARP - 1));
+        // tuning may have chosen another number of threads
+        writer.line(&format!("const u32 warps = blockDim.x / {WARP}, warp = same_in_warp(threadIdx.x / {WARP});"));
+        writer.line(&format!("const u32 groups = ({rows} + warps - 1) / warps;"));
+        writer.line(&format!("const i64 items = (p.lanes + {}) / {WARP} * groups;", WARP - 1));
         writer.line("const i64 step = static_cast<i64>(gridDim.x) * gridDim.y;");
         let head = "for (i64 item = static_cast<i64>(blockIdx.y) * gridDim.x + blockIdx.x; item < items; item += step)";
         writer.block(head, |writer| {
-            writer.line(&format!("const i64 lanes = divide(item, {groups});"));
+            writer.line("const i64 lanes = divide(item, groups);");
             writer.line(&format!("const i64 lane = lanes * {WARP} + threadIdx.x % {WARP};"));
-            writer.line(&format!("const u32 row = static_cast<u32>(item - lanes * {groups}) * {warps} + warp;"));
+            writer.line("const u32 row = static_cast<u32>(item - lanes * groups) * warps + warp;");
             writer.block(&format!("if (row >= {rows} || lane >= p.lanes)"), |writer| writer.line("continue;"));
             writer.offsets(operation.sizes().len(), form.rank);
             kernel.rows(writer);
@@ -244,12 +246,13 @@ impl<'o> Kernel<'o> {
             operands.push(("paths", weight, paths));
         }
         writer.block("", |writer| {
-            let mut arguments = String::new();
-            for (name, operand, table) in operands {
+            for (name, operand, _) in &operands {
                 writer.line(&format!("const storage* from_{name} = p.operand_{operand} + offset_{operand};"));
-                let step = self.step(operand);
-                arguments += &format!("from_{name}, {step}, table_{table} + pair.{name}, ");
             }
+            let argument = |(name, operand, table): &(&str, usize, usize)| {
+                format!("from_{name}, {}, table_{table} + pair.{name}, ", self.step(*operand))
+            };
+            let arguments: String = operands.iter().map(argument).collect();
             let head = format!("for (u32 i = table_{rows}[block]; i < table_{rows}[block + 1]; ++i)");
             writer.block(&head, |writer| {
                 writer.line(&format!("const Pair pair = table_{pairs}[i];"));

@@ -135,18 +135,28 @@ impl LeafProgram {
     /// blocks that follow few.
     pub(crate) fn new(plan: &Plan, patterns: &mut Vec<Pattern>) -> Option<Self> {
         let labels = Labels::new(plan)?;
-        let compiled = [Scaled::Right, Scaled::Left].into_iter().filter_map(|scaled| {
+        let split = Split::new(plan, &labels);
+        let scaling = |scaled| {
             let mut patterns = patterns.clone();
-            Some((Self::scaling(plan, &labels, scaled, &mut patterns)?, patterns))
-        });
-        let (program, fewest) = compiled.min_by_key(|(_, patterns)| patterns.len())?;
+            Some((Self::scaling(plan, &labels, &split, scaled, &mut patterns)?, patterns))
+        };
+        let by_right = scaling(Scaled::Right);
+        // with one new table at most, the other way is not worth the time
+        let is_good = by_right.as_ref().is_some_and(|(_, with)| with.len() <= patterns.len() + 1);
+        let compiled = [by_right, if is_good { None } else { scaling(Scaled::Left) }];
+        let (program, fewest) = compiled.into_iter().flatten().min_by_key(|(_, patterns)| patterns.len())?;
         *patterns = fewest;
         Some(program)
     }
 
     /// The program with factors of one operand.
-    fn scaling(plan: &Plan, labels: &Labels, scaled: Scaled, patterns: &mut Vec<Pattern>) -> Option<Self> {
-        let split = Split::new(plan, labels);
+    fn scaling(
+        plan: &Plan,
+        labels: &Labels,
+        split: &Split,
+        scaled: Scaled,
+        patterns: &mut Vec<Pattern>,
+    ) -> Option<Self> {
         let (left_highs, left) = split.blocks(&labels.of[0])?;
         let (right_highs, right) = split.blocks(&labels.of[1])?;
         let (out_highs, mut out) = split.blocks(&labels.of[2])?;
@@ -225,7 +235,7 @@ impl Split {
         let mut all = 0;
         for [left, right, _] in plan.terms().iter().filter_map(|term| labels.of_term(term)) {
             all |= left | right;
-            for (bit, counts) in counts.iter_mut().enumerate() {
+            for (bit, counts) in counts.iter_mut().enumerate().take(labels.dimension as usize) {
                 counts[(left >> bit & 1 | (right >> bit & 1) << 1) as usize] += 1;
             }
         }

@@ -7,8 +7,9 @@ use crate::source::{Table, Writer};
 /// Stands for a place of a block without a blade.
 pub(crate) const NO_BLADE: u32 = u32::MAX;
 
-/// Bytes of constant memory. Tables that do not fit lie in global memory and are read through the caches.
-const CONSTANT_BYTES: usize = 1 << 16;
+/// Bytes of constant memory, less what alignment may take. Tables that do not fit lie in global memory and are read through
+/// the caches.
+const CONSTANT_BYTES: usize = (1 << 16) - 512;
 
 /// Tables, equal ones once.
 pub(crate) struct Tables {

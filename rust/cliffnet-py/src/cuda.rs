@@ -45,8 +45,8 @@ enum Target {
 
 /// What runs kernels, or only compiles them.
 enum Runner {
-    Engine(Engine),
-    Offline(Offline),
+    Engine(Box<Engine>),
+    Offline(Box<Offline>),
 }
 
 impl Runner {
@@ -127,9 +127,11 @@ impl Accelerator {
                 let compiler = || Compiler::open(compiler);
                 Ok(match target {
                     Target::Devices { driver, is_tuning } => {
-                        Runner::Engine(Engine::new(Driver::open(driver)?, compiler()?, cache, *is_tuning))
+                        Runner::Engine(Box::new(Engine::new(Driver::open(driver)?, compiler()?, cache, *is_tuning)))
                     }
-                    Target::Architecture(number) => Runner::Offline(Offline::new(compiler()?, cache, *number)?),
+                    Target::Architecture(number) => {
+                        Runner::Offline(Box::new(Offline::new(compiler()?, cache, *number)?))
+                    }
                 })
             })
             .as_ref()
