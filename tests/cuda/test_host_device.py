@@ -47,6 +47,9 @@ NAMES = (
     "channel_norm_backward",
     "class_gate",
     "class_gate_backward",
+    "attention_features",
+    "attention_features_backward",
+    "attention_values",
 )
 
 

@@ -71,6 +71,15 @@ LANE real weight_gradient(const storage* blades, i64 blade_stride, real epsilon,
     return 2 * b * mixed_product(point, distances, step) - point.squares * first - b * b * second;
 }
 
+// The gradient by a blade that the inner product gives.
+LANE real inner_gradient(bool is_query, int blade, const storage* cotangents, i64 step) {
+    if (FEATURE_OF[blade] < 0) {
+        return 0;
+    }
+    const real cotangent = widen(__ldg(cotangents + FEATURE_OF[blade] * step));
+    return is_query ? INNER_WEIGHT[FEATURE_OF[blade]] * cotangent : cotangent;
+}
+
 LANE void write_gradients(
     bool is_query, const storage* blades, i64 blade_stride, real weight, real epsilon, const storage* cotangents, i64 step,
     storage* to, i64 to_stride
@@ -98,15 +107,14 @@ LANE void write_gradients(
     }
 #pragma unroll 16
     for (int blade = 0; blade < BLADES; ++blade) {
-        real gradient = 0;
-        if (FEATURE_OF[blade] >= 0) {
-            const real cotangent = widen(__ldg(cotangents + FEATURE_OF[blade] * step));
-            gradient = is_query ? INNER_WEIGHT[FEATURE_OF[blade]] * cotangent : cotangent;
+        if (!IS_COORDINATE[blade]) {
+            to[blade * to_stride] = narrow(inner_gradient(is_query, blade, cotangents, step));
         }
-        if (COORDINATE_OF[blade] >= 0) {
-            gradient += by_point[COORDINATE_OF[blade]];
-        }
-        to[blade * to_stride] = narrow(gradient);
+    }
+    UNROLLED
+    for (int axis = 0; axis <= IDEAL && IDEAL > 0; ++axis) {
+        const int blade = POINT_BLADE[axis];
+        to[blade * to_stride] = narrow(inner_gradient(is_query, blade, cotangents, step) + by_point[axis]);
     }
 }
 

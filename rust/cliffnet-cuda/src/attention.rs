@@ -258,9 +258,6 @@ fn writer(comparison: &Comparison, form: Form, more: &[&str]) -> Writer {
     let mut writer = Writer::new(form.storage);
     let Comparison { inner, point, blades } = comparison;
     let ideal = point.len() - 1;
-    let places = |of: &dyn Fn(usize) -> Option<usize>| -> Vec<String> {
-        (0..*blades).map(|blade| of(blade).map_or_else(|| "-1".to_owned(), |place| place.to_string())).collect()
-    };
     writer.line(&format!("constexpr int BLADES = {blades}, INNER = {}, IDEAL = {ideal};", inner.len()));
     let table = |writer: &mut Writer, kind: &str, name: &str, mut entries: Vec<String>| {
         if entries.is_empty() {
@@ -274,9 +271,10 @@ fn writer(comparison: &Comparison, form: Form, more: &[&str]) -> Writer {
     table(&mut writer, "real", "INNER_WEIGHT", inner.iter().map(|&(_, weight)| literal(weight)).collect());
     table(&mut writer, "int", "POINT_BLADE", point.iter().map(usize::to_string).collect());
     let feature = |blade| inner.iter().position(|&(other, _)| other == blade);
-    table(&mut writer, "int", "FEATURE_OF", places(&feature));
-    let coordinate = |blade| point.iter().position(|&other| other == blade).filter(|_| ideal > 0);
-    table(&mut writer, "int", "COORDINATE_OF", places(&coordinate));
+    let place = |blade| feature(blade).map_or_else(|| "-1".to_owned(), |place| place.to_string());
+    table(&mut writer, "int", "FEATURE_OF", (0..*blades).map(place).collect());
+    let is_coordinate = |blade: usize| (comparison.has_points() && point.contains(&blade)).to_string();
+    table(&mut writer, "bool", "IS_COORDINATE", (0..*blades).map(is_coordinate).collect());
     writer.line(FUNCTIONS);
     writer.parameters(0, OPERANDS, form.rank, &[&FIELDS[..], more].concat());
     writer

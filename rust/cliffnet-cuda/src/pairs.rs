@@ -1,7 +1,8 @@
 //! Kernels of products with more blades of the output than a thread has registers, as the products of all pairs of blades by
 //! all paths are: a sum is stored as soon as it is complete.
 
-use crate::bilinear::{REGISTERS, bounds, by, load, path_sum, threads};
+use crate::bilinear::{REGISTERS, by, load, path_sum};
+use crate::shape::{bounds, threads};
 use crate::source::{Form, Source, Writer};
 use crate::{Operation, tabled};
 

@@ -55,14 +55,14 @@ impl<'a> Operand<'a> {
 
 const NOWHERE: Tokens = Tokens { data: std::ptr::null_mut(), strides: [0, 0] };
 
-fn size(value: i64, name: &str) -> Result<usize, String> {
+pub(crate) fn size(value: i64, name: &str) -> Result<usize, String> {
     usize::try_from(value).map_err(|_| format!("{name} is {value}, expected a natural number"))
 }
 
 /// The tensors of a call as operands of the geometry of tokens; None where there is nothing.
 pub(crate) type Operands<'a> = [Option<Operand<'a>>; TOKEN_OPERANDS];
 
-fn geometry(operands: &Operands<'_>) -> Result<Geometry<TOKEN_OPERANDS>, String> {
+pub(crate) fn geometry(operands: &Operands<'_>) -> Result<Geometry<TOKEN_OPERANDS>, String> {
     let leading = operands.iter().flatten().map(|operand| operand.leading).next().unwrap_or(&[]);
     if let Some(other) = operands.iter().flatten().find(|operand| operand.leading != leading) {
         return Err(format!("tokens have the leading axes {leading:?} and {:?}, expected the same", other.leading));
@@ -177,19 +177,17 @@ pub(crate) struct Setting {
     pub(crate) has_weights: bool,
 }
 
-/// What tells the element type of a tensor, on some devices.
-type ElementType = fn(&Tensor<'_>) -> Result<(i32, DType), String>;
+/// Refuses tensors, the first of the arguments, that are not on the CPU.
+fn check_on_cpu(arguments: &Arguments<'_>, tensors: usize) -> Result<(), String> {
+    (0..tensors).try_for_each(|index| arguments.tensor(index)?.dtype().map(drop))
+}
 
 /// Checks the tensors and numbers of `attention_features`, which stand from argument `first` on.
-pub(crate) fn setting(
-    arguments: &Arguments<'_>,
-    first: usize,
-    element_type: ElementType,
-) -> Result<Setting, String> {
+pub(crate) fn setting(arguments: &Arguments<'_>, first: usize) -> Result<Setting, String> {
     let [multivectors, scalars, weights] = [0, 1, 2].map(|index| arguments.tensor(first + index));
     let (multivectors, scalars, weights) = (multivectors?, scalars?, weights?);
-    let (code, dtype) = element_type(multivectors)?;
-    if element_type(scalars)?.0 != code || element_type(weights)?.0 != code {
+    let (code, dtype) = multivectors.element_type()?;
+    if scalars.element_type()?.0 != code || weights.element_type()?.0 != code {
         return Err("the operands have different dtypes".to_owned());
     }
     let comparison = comparison(arguments.integer(first + 3)?)?;
@@ -226,6 +224,22 @@ pub(crate) fn setting(
     Ok(Setting { comparison, shape, code, dtype, has_scalars, has_weights })
 }
 
+impl Setting {
+    /// The cotangents of queries, keys and values, which are the first arguments.
+    pub(crate) fn cotangents<'a>(&self, arguments: &'a Arguments<'_>) -> Result<[Operand<'a>; 3], String> {
+        let cotangent = |role: usize| {
+            let tensor = arguments.tensor(role)?;
+            let given = tensor.shape()?.0;
+            let expected = [self.shape.heads[role] as i64, self.shape.widths[role] as i64];
+            if tensor.element_type()?.0 != self.code || !given.ends_with(&expected) {
+                return Err(format!("a cotangent has the shape {given:?}, expected (..., {expected:?})"));
+            }
+            Operand::of(tensor, 2)
+        };
+        Ok([cotangent(0)?, cotangent(1)?, cotangent(2)?])
+    }
+}
+
 /// The weights of the distances (heads, channels) as numbers; none for weights without elements.
 fn numbers(weights: &Tensor<'_>, dtype: DType) -> Result<Vec<f64>, String> {
     let (&[heads, channels], &[by_head, by_channel]) = weights.shape()? else { return Ok(Vec::new()) };
@@ -250,7 +264,8 @@ fn places(operands: &Operands<'_>) -> [Tokens; TOKEN_OPERANDS] {
 }
 
 fn prepare_features<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
-    let Setting { comparison, shape, code, dtype, has_scalars, .. } = setting(arguments, 0, Tensor::dtype)?;
+    check_on_cpu(arguments, 3)?;
+    let Setting { comparison, shape, code, dtype, has_scalars, .. } = setting(arguments, 0)?;
     let weights = numbers(arguments.tensor(2)?, dtype)?;
     let (multivectors, scalars) = (arguments.tensor(0)?, arguments.tensor(1)?);
     let sizes = multivectors.shape()?.0;
@@ -276,7 +291,10 @@ fn prepare_features<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) ->
 }
 
 fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
-    let Setting { comparison, shape, code, dtype, has_scalars, .. } = setting(arguments, 3, Tensor::dtype)?;
+    check_on_cpu(arguments, 6)?;
+    let setting = setting(arguments, 3)?;
+    let [queries, keys, values] = setting.cotangents(arguments)?;
+    let Setting { comparison, shape, code, dtype, has_scalars, .. } = setting;
     let weights = numbers(arguments.tensor(5)?, dtype)?;
     let (multivectors, scalars) = (arguments.tensor(3)?, arguments.tensor(4)?);
     let (sizes, strides) = multivectors.shape()?;
@@ -286,24 +304,15 @@ fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) ->
         contiguous(torch, scalar_sizes, code)?,
         contiguous(torch, arguments.tensor(5)?.shape()?.0, code)?,
     ];
-    let mut operands: Operands<'_> = [
+    let operands = [
         Some(Operand::of(multivectors, 2)?),
         None,
-        None,
-        None,
-        None,
+        Some(queries),
+        Some(keys),
+        Some(values),
         Some(Operand::of(&outputs[0], 2)?),
         if has_scalars { Some(Operand::of(&outputs[1], 1)?) } else { None },
     ];
-    for role in 0..3 {
-        let cotangent = arguments.tensor(role)?;
-        let given = cotangent.shape()?.0;
-        let expected = [shape.heads[role] as i64, shape.widths[role] as i64];
-        if cotangent.dtype()?.0 != code || given.len() < 2 || given[given.len() - 2..] != expected {
-            return Err(format!("a cotangent has the shape {given:?}, expected (..., {expected:?})"));
-        }
-        operands[2 + role] = Some(Operand::of(cotangent, 2)?);
-    }
     let (geometry, tokens) = (geometry(&operands)?, places(&operands));
     let task = Task::PullBack { weights: outputs[2].data()? };
     let work = Call { comparison, shape, geometry, tokens, weights, task, dtype }.work()?;

@@ -45,7 +45,8 @@ pub(crate) fn has(operator: &str) -> bool {
 /// The kernel of an operator for the plan of a comparison, its only number.
 pub(crate) fn source(operator: &str, numbers: &[i64], form: Form) -> Result<Source, String> {
     let [id] = exactly(operator, numbers)?;
-    Ok(kernel(operator, &*plan(id)?, form))
+    let plan = plan(id)?;
+    Ok(kernel(operator, &plan, form))
 }
 
 /// What the kernels of a call share.
@@ -65,16 +66,18 @@ impl Call {
         let leading = operands.iter().flatten().map(|operand| operand.leading).next().unwrap_or(&[]);
         let axes = leading.iter().enumerate().map(|(axis, &size)| Axis {
             size,
-            strides: operands.iter().map(|operand| operand.as_ref().map_or(0, |operand| operand.strides[axis])).collect(),
+            strides: operands
+                .iter()
+                .map(|operand| operand.as_ref().map_or(0, |operand| operand.strides[axis]))
+                .collect(),
         });
         let places = operands.iter().map(|operand| {
             let (address, blade_stride) =
                 operand.as_ref().map_or((0, 0), |operand| (operand.tokens.data as u64, operand.tokens.strides[1]));
             cliffnet_cuda::Operand { address, blade_stride, blades: 1 }
         });
-        tokens.strides = std::array::from_fn(|index| {
-            operands[index].as_ref().map_or(0, |operand| operand.tokens.strides[0])
-        });
+        tokens.strides =
+            std::array::from_fn(|index| operands[index].as_ref().map_or(0, |operand| operand.tokens.strides[0]));
         let lanes = Lanes::new(axes, places.collect());
         Ok(Self { elements, comparison, plan: plan(comparison)?, lanes, tokens })
     }
@@ -134,7 +137,7 @@ pub(crate) fn features<'t>(
     accelerator: &Accelerator,
     arguments: &Arguments<'t>,
 ) -> Result<Vec<Tensor<'t>>, String> {
-    let setting = setting(arguments, 0, Tensor::element_type)?;
+    let setting = setting(arguments, 0)?;
     let elements = Elements { device: device(arguments)?, code: setting.code, dtype: setting.dtype };
     let (multivectors, scalars, weights) = (arguments.tensor(0)?, arguments.tensor(1)?, arguments.tensor(2)?);
     let mut sizes = multivectors.shape()?.0.to_vec();
@@ -165,15 +168,14 @@ pub(crate) fn backward<'t>(
     accelerator: &Accelerator,
     arguments: &Arguments<'t>,
 ) -> Result<Vec<Tensor<'t>>, String> {
-    let setting = setting(arguments, 3, Tensor::element_type)?;
+    let setting = setting(arguments, 3)?;
     let elements = Elements { device: device(arguments)?, code: setting.code, dtype: setting.dtype };
     let (multivectors, scalars, weights) = (arguments.tensor(3)?, arguments.tensor(4)?, arguments.tensor(5)?);
     let (sizes, strides) = multivectors.shape()?;
     let strides = output_strides(sizes, is_blade_major(sizes, strides));
     let by_multivectors = Tensor::empty_on(torch, sizes, &strides, elements.code, elements.device)?;
     let by_scalars = contiguous(torch, scalars.shape()?.0, elements)?;
-    let cotangents = setting.cotangents(arguments, Tensor::element_type)?;
-    let [queries, keys, values] = cotangents;
+    let [queries, keys, values] = setting.cotangents(arguments)?;
     let operands = [
         Some(Operand::of(multivectors, 2)?),
         None,
@@ -189,7 +191,7 @@ pub(crate) fn backward<'t>(
     let by_weights = if setting.has_weights {
         let [heads, channels] = [setting.shape.heads[0], setting.shape.channels].map(|size| size as i64);
         let chunks = Chunks::new(call.lanes.count(), heads * channels);
-        let sums = PartialSums::of(torch, elements, chunks, [heads, channels])?;
+        let sums = PartialSums::of(torch, elements, chunks, [heads, channels], 1)?;
         // SAFETY: as above; the kernel fills the partial sums, one for each chunk, head and channel.
         unsafe {
             call.run(accelerator, BY_WEIGHTS, sums.threads(), &sums.parameters()?)?;

@@ -31,7 +31,8 @@ pub(crate) struct PartialSums<'t> {
     elements: Elements,
     memory: Tensor<'t>,
     chunks: Chunks,
-    numbers: i64,
+    /// Sizes of a sum.
+    sizes: [i64; 2],
 }
 
 impl<'t> PartialSums<'t> {
@@ -39,19 +40,19 @@ impl<'t> PartialSums<'t> {
     pub(crate) fn new(torch: &'t TorchFunctions, call: &Call<'t>, numbers: usize, parts: i64) -> Result<Self, String> {
         let channels = call.leading.last().copied().unwrap_or_default();
         let rows = call.leading[..call.leading.len().saturating_sub(1)].iter().product();
-        Self::of(torch, Elements::of(call), Chunks::new(rows, channels), numbers as i64, parts)
+        Self::of(torch, Elements::of(call), Chunks::new(rows, channels), [channels, numbers as i64], parts)
     }
 
-    /// Memory for `parts` times `numbers` of every chunk and channel.
+    /// Memory for `parts` times `sizes` numbers of every chunk: some for each of its channels.
     pub(crate) fn of(
         torch: &'t TorchFunctions,
         elements: Elements,
         chunks: Chunks,
-        numbers: i64,
+        sizes: [i64; 2],
         parts: i64,
     ) -> Result<Self, String> {
-        let memory = computed(torch, elements, parts * chunks.count * chunks.channels * numbers)?;
-        Ok(Self { elements, memory, chunks, numbers })
+        let memory = computed(torch, elements, parts * chunks.count * sizes[0] * sizes[1])?;
+        Ok(Self { elements, memory, chunks, sizes })
     }
 
     /// The parameters of a kernel that fills the memory.
@@ -64,7 +65,7 @@ impl<'t> PartialSums<'t> {
         self.chunks.count * self.chunks.channels
     }
 
-    /// Sums (channels, numbers) of a part over its chunks.
+    /// Sums of a part over its chunks.
     ///
     /// # Safety
     /// A kernel on the current stream fills the memory.
@@ -74,10 +75,9 @@ impl<'t> PartialSums<'t> {
         accelerator: &Accelerator,
         part: i64,
     ) -> Result<Tensor<'t>, String> {
-        let Self { chunks, numbers, elements: Elements { device, code, dtype }, .. } = self;
-        let sums = chunks.channels * numbers;
-        let sizes = [chunks.channels, *numbers];
-        let out = Tensor::empty_on(torch, &sizes, &[(*numbers).max(1), 1], *code, *device)?;
+        let Self { chunks, sizes, elements: Elements { device, code, dtype }, .. } = self;
+        let sums = sizes[0] * sizes[1];
+        let out = Tensor::empty_on(torch, sizes, &[sizes[1].max(1), 1], *code, *device)?;
         let storage = storage(*dtype);
         let element = if *dtype == DType::F64 { 8 } else { 4 };
         let first = self.memory.data()? as u64 + (part * chunks.count * sums * element) as u64;
