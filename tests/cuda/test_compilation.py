@@ -7,7 +7,17 @@ import pytest
 
 from cliffnet import Algebra, _env, _rust
 from cliffnet.errors import BackendUnavailableError, ConfigError, KernelCompileError
-from helpers.cuda_kernels import ALGEBRAS, ARCHITECTURES, BY_CLASSES, DTYPES, NAMES, PLACES, compiled, numbers_of
+from helpers.cuda_kernels import (
+    ALGEBRAS,
+    ARCHITECTURES,
+    ATTENTION,
+    BY_CLASSES,
+    DTYPES,
+    NAMES,
+    PLACES,
+    compiled,
+    numbers_of,
+)
 
 pytestmark = pytest.mark.skipif(not PLACES, reason="this torch comes without NVRTC")
 
@@ -37,7 +47,7 @@ def sampled():
     """Every operator in every algebra, with architectures and memory formats in turn."""
     for algebra in ALGEBRAS:
         for number, operator in enumerate(NAMES):
-            dtypes = FEW.get(algebra, DTYPES[number % 2 :: 2] if operator in BY_CLASSES else DTYPES)
+            dtypes = FEW.get(algebra, DTYPES[number % 2 :: 2] if operator in (*BY_CLASSES, *ATTENTION) else DTYPES)
             for turn, dtype in enumerate(dtypes, start=number):
                 yield operator, algebra, dtype, ARCHITECTURES[turn % len(ARCHITECTURES)], turn % 2 == 0
 

@@ -6,6 +6,8 @@ import torch
 from cliffnet import Algebra, Partition, _rust, reference
 from cliffnet import functional as F
 from cliffnet.algebra import class_squares_plan, plan_from_terms
+from cliffnet.nn.attention_features import comparison_plan
+from cliffnet.ops._attention import attention_features, attention_features_backward, attention_values
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
 from cliffnet.ops._class_gate import class_gate, class_gate_backward
 from cliffnet.ops._fully_connected_gemm import pairs_of
@@ -127,11 +129,21 @@ def test_any_leading_shape(case, leading):
     check(case, case.tensors(*leading, dtype=torch.float32))
 
 
+REFUSES_BROADCASTING = {
+    "channel_norm_backward": "of one shape",
+    "attention_features": "do not belong",
+    "attention_features_backward": "leading axes",
+}
+"""Words of the refusal, on the CPU as on devices."""
+
+
 def test_broadcasting(case):
     tensors = list(case.tensors(4, 3, dtype=torch.float32))
-    if case.name.startswith("channel_norm_backward"):
-        with pytest.raises(RuntimeError, match="of one shape"):
-            on_device(case, (tensors[0][:1], tensors[1]))
+    words = REFUSES_BROADCASTING.get(case.name.split("-")[0])
+    if words:
+        for run in (on_device, lambda case, tensors: case.operator.dispatched(*tensors, *case.numbers)):
+            with pytest.raises(RuntimeError, match=words):
+                run(case, (tensors[0][:1], *tensors[1:]))
         return
     for index in range(len(tensors)):
         if case.is_batched(index):
@@ -222,12 +234,50 @@ def test_classes_of_many_blades(large):
     compare(self_gate_backward, (cotangent, x), (5, silu))
 
 
+ATTENTION = [
+    (Algebra(3, 0, 1), (2, 1, 1), 3, 2, True),
+    (Algebra(3, 0, 1), (1, 3, 0), 4, 0, False),
+    (Algebra(1, 0, 1), (3, 1, 2), 1, 3, True),
+    (Algebra(4, 0, 1), (1, 0, 2), 2, 1, True),
+    (Algebra(3), (2, 2, 2), 3, 0, False),
+    (Algebra(1, 3), (0, 0, 2), 4, 3, False),
+    (Algebra(0, 0, 2), (1, 1, 1), 2, 1, True),
+    (Algebra(7), (1, 1, 1), 2, 0, True),
+]
+"""Algebras with and without points; heads, channels, scalars of a head, and whether distances have weights."""
+
+
+@pytest.mark.parametrize(("algebra", "heads", "channels", "scalars", "has_weights"), ATTENTION, ids=str)
+def test_attention_of_any_comparison(algebra, heads, channels, scalars, has_weights):
+    plan, every = comparison_plan(algebra), sum(heads)
+    numbers = (plan, *heads, 0, 1e-3)
+
+    def shapes(*leading):
+        # tensors of one axis are none
+        tails = ((*leading, scalars * every) if scalars else (0,), (heads[0], channels) if has_weights else (0,))
+        return ((*leading, channels * every, algebra.num_blades), *tails)
+
+    case = OperatorCase("attention_features", attention_features, shapes, numbers)
+    tensors = case.tensors(3, 7, dtype=torch.float64)
+    tensors[0][0, 1, :, :5], tensors[0][1, 2, :, -1], tensors[0][2, 3] = torch.nan, torch.inf, 0
+    for look in (lambda x: x, F.to_blade_major):
+        compare(attention_features, (look(tensors[0]), *tensors[1:]), numbers)
+    features = attention_features(*tensors, *numbers)
+    cotangents = [torch.randn_like(part) for part in features]
+    compare(attention_features_backward, (*cotangents, *tensors), numbers)
+    compare(attention_values, (features[2],), (plan, channels, scalars))
+
+
 def test_sums_of_parameters_are_the_same_in_every_run():
     partition = Partition.by_grade(Algebra(3))
     x, cotangent = (torch.randn(300, 4, 8) for _ in range(2))
     scale, shift = (torch.randn(4, 4) for _ in range(2))
     numbers = (class_squares_plan(partition), 0, reference.NORM, 1e-3, reference.SIGMOID)
     first, again = (cuda_host.operators().class_gate_backward(cotangent, x, scale, shift, *numbers) for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    (case,) = (case for case in OPERATORS if case.name == "attention_features_backward")
+    tensors = case.tensors(30, 20, dtype=torch.float32)
+    first, again = (on_device(case, tensors) for _ in range(2))
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
 
 

@@ -8,6 +8,7 @@ import torch
 
 from cliffnet import Algebra, Partition, _rust, reference
 from cliffnet.algebra import class_squares_plan
+from cliffnet.nn.attention_features import comparison_plan
 from cliffnet.ops._cuda import compiler_places
 from cliffnet.ops._fully_connected_gemm import pairs_of
 
@@ -32,7 +33,8 @@ BY_CLASSES = (
     "class_gate",
     "class_gate_backward",
 )
-NAMES = (*PRODUCTS, *PAIRS, *WEIGHTED, *JOINED, *BY_CLASSES)
+ATTENTION = ("attention_features", "attention_features_backward", "attention_features_backward: weights")
+NAMES = (*PRODUCTS, *PAIRS, *WEIGHTED, *JOINED, *BY_CLASSES, *ATTENTION)
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 ARCHITECTURES = (80, 90, 100)
 
@@ -53,6 +55,8 @@ def numbers_of(operator: str, algebra: Algebra) -> list[int]:
     squares, smooth_root, gelu = class_squares_plan(partition), 2, list(reference.ACTIVATIONS).index("gelu")
     if operator in WEIGHTED:
         return [partition.product_plan()]
+    if operator in ATTENTION:
+        return [comparison_plan(algebra)]
     if operator in PAIRS:
         return [pairs_of(partition.product_plan()).plan]
     if operator.endswith("factors"):

@@ -11,6 +11,10 @@ use crate::weighted::{self, chunks};
 
 const THREADS: u32 = 256;
 
+/// Bounds of blocks: with one block asked for, the compiler takes a few registers more rather than spill some for the sake of
+/// occupancy.
+const BOUNDS: &str = "256, 1";
+
 const FUNCTIONS: &str = include_str!("attention.cuh");
 
 /// Which blades enter the features, from a plan that is known to be one of a comparison.
@@ -101,7 +105,7 @@ const FIELDS: [&str; 8] = [
 pub fn features_source(comparison: &Comparison, form: Form) -> Source {
     let mut writer = writer(comparison, form, &[]);
     let name = "attention_features";
-    writer.block(&format!("KERNEL({name}, {THREADS})"), |writer| {
+    writer.block(&format!("KERNEL({name}, {BOUNDS})"), |writer| {
         for role in 0..3 {
             writer.block(&format!("if (blockIdx.y == {role})"), |writer| {
                 channels(writer, role, form, |writer| {
@@ -133,7 +137,7 @@ pub fn features_source(comparison: &Comparison, form: Form) -> Source {
 pub fn gradients_source(comparison: &Comparison, form: Form) -> Source {
     let mut writer = writer(comparison, form, &[]);
     let name = "attention_gradients";
-    writer.block(&format!("KERNEL({name}, {THREADS})"), |writer| {
+    writer.block(&format!("KERNEL({name}, {BOUNDS})"), |writer| {
         for role in 0..3 {
             writer.block(&format!("if (blockIdx.y == {role})"), |writer| {
                 channels(writer, role, form, |writer| {
@@ -167,7 +171,7 @@ pub fn gradients_source(comparison: &Comparison, form: Form) -> Source {
 pub fn weights_source(comparison: &Comparison, form: Form) -> Source {
     let mut writer = writer(comparison, form, &weighted::FIELDS);
     let name = "attention_weights";
-    writer.block(&format!("KERNEL({name}, {THREADS})"), |writer| {
+    writer.block(&format!("KERNEL({name}, {BOUNDS})"), |writer| {
         chunks(writer, |writer| {
             writer.line("const i64 head = divide(channel, p.per_head), channel_of_head = channel - head * p.per_head;");
             writer.line("const real epsilon = static_cast<real>(p.epsilon);");
