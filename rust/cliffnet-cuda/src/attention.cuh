@@ -1,7 +1,5 @@
-// Features of attention of one channel: what queries and keys compare, and the way back. BLADES, INNER, IDEAL, FINITE and the
-// tables come from the comparison.
-
-#define UNROLLED _Pragma("unroll")
+// Features of attention of one channel: what queries and keys compare, and the way back. BLADES, INNER, IDEAL and the tables
+// come from the comparison.
 
 // Coordinates of a point scaled by the normaliser, the finite one last.
 struct Point {
@@ -10,14 +8,14 @@ struct Point {
 
 LANE Point point_of(const storage* blades, i64 blade_stride, real epsilon) {
     Point point;
-    UNROLLED
+#pragma unroll
     for (int axis = 0; axis <= IDEAL; ++axis) {
         point.raw[axis] = widen(__ldg(blades + POINT_BLADE[axis] * blade_stride));
     }
     const real b = point.raw[IDEAL];
     point.normaliser = b / (b * b + epsilon);
     point.squares = 0;
-    UNROLLED
+#pragma unroll
     for (int axis = 0; axis <= IDEAL; ++axis) {
         point.at[axis] = point.raw[axis] * point.normaliser;
         if (axis < IDEAL) {
@@ -44,7 +42,7 @@ LANE void write_features(
     distances[0] = narrow(is_query ? -(weight * point.squares) : b * b);
     distances[step] = narrow(is_query ? -(weight * b * b) : point.squares);
     const real factor = is_query ? 2 * weight * b : b;
-    UNROLLED
+#pragma unroll
     for (int axis = 0; axis < IDEAL; ++axis) {
         distances[(axis + 2) * step] = narrow(factor * point.at[axis]);
     }
@@ -53,7 +51,7 @@ LANE void write_features(
 // Dot product of the ideal coordinates and the cotangents of their products with the finite one.
 LANE real mixed_product(const Point& point, const storage* distances, i64 step) {
     real mixed = 0;
-    UNROLLED
+#pragma unroll
     for (int axis = 0; axis < IDEAL; ++axis) {
         mixed += point.at[axis] * widen(__ldg(distances + (axis + 2) * step));
     }
@@ -95,7 +93,7 @@ LANE void write_gradients(
         const real by_b = is_query ? 2 * weight * b : b;
         const real by_finite = is_query ? 2 * weight * (mixed - b * second) : 2 * b * first + mixed;
         real by_normaliser = raw * by_finite;
-        UNROLLED
+#pragma unroll
         for (int axis = 0; axis < IDEAL; ++axis) {
             const real by_coordinate = by_a * point.at[axis] + by_b * widen(__ldg(distances + (axis + 2) * step));
             by_normaliser += point.raw[axis] * by_coordinate;
@@ -111,7 +109,7 @@ LANE void write_gradients(
             to[blade * to_stride] = narrow(inner_gradient(is_query, blade, cotangents, step));
         }
     }
-    UNROLLED
+#pragma unroll
     for (int axis = 0; axis <= IDEAL && IDEAL > 0; ++axis) {
         const int blade = POINT_BLADE[axis];
         to[blade * to_stride] = narrow(inner_gradient(is_query, blade, cotangents, step) + by_point[axis]);

@@ -95,7 +95,7 @@ pub(crate) fn workspace<'t>(torch: &'t TorchFunctions, call: &Call<'t>, count: i
     computed(torch, Elements::of(call), count)
 }
 
-fn computed<'t>(torch: &'t TorchFunctions, elements: Elements, count: i64) -> Result<Tensor<'t>, String> {
+fn computed(torch: &TorchFunctions, elements: Elements, count: i64) -> Result<Tensor<'_>, String> {
     let Elements { device, code, dtype } = elements;
     let compute = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
     let code = torch.dtypes.iter().find(|(_, dtype)| *dtype == compute).map_or(code, |(code, _)| *code);
