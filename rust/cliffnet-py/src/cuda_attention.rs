@@ -7,7 +7,7 @@ use cliffnet_cuda::weighted::Chunks;
 use cliffnet_cuda::{Axis, Form, Key, Lanes, Source, Work};
 use cliffnet_plan::{Plan, PlanId};
 
-use crate::attention::{Operand, Operands, Setting, comparison, geometry, setting, size};
+use crate::attention_arguments::{Operand, Operands, Setting, comparison, geometry, setting, size};
 use crate::cuda::{Accelerator, device, exactly, storage};
 use crate::cuda_sums::{Elements, PartialSums};
 use crate::operator::Arguments;

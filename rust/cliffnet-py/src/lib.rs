@@ -3,6 +3,7 @@
 //! Argument conversion and error mapping only; the arithmetic lives in the other crates.
 
 mod attention;
+mod attention_arguments;
 mod bilinear;
 mod class_gate;
 mod cuda;
