@@ -22,6 +22,8 @@ NAMES = (
     "steerable_product_backward",
     "product_and_join",
     "product_and_join_backward",
+    "gated_steerable_product",
+    "gated_steerable_product_backward",
     "class_invariants",
     "class_invariants_backward",
     "gate",

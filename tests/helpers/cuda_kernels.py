@@ -14,6 +14,13 @@ ALGEBRAS = [Algebra(2), Algebra(3), Algebra(1, 3), Algebra(3, 0, 1), Algebra(4, 
 PRODUCTS = ("bilinear", "bilinear_backward", "bilinear_double_backward")
 WEIGHTED = ("steerable_product", "steerable_product_backward")
 JOINED = ("product_and_join", "product_and_join_backward")
+GATED = (
+    "gated_steerable_product: sums",
+    "gated_steerable_product",
+    "gated_steerable_product_backward: sums",
+    "gated_steerable_product_backward",
+    "gated_steerable_product_backward: gates",
+)
 BY_CLASSES = (
     "class_invariants",
     "class_invariants_backward",
@@ -30,7 +37,7 @@ BY_CLASSES = (
     "class_gate",
     "class_gate_backward",
 )
-NAMES = (*PRODUCTS, *WEIGHTED, *JOINED, *BY_CLASSES)
+NAMES = (*PRODUCTS, *WEIGHTED, *JOINED, *GATED, *BY_CLASSES)
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 ARCHITECTURES = (80, 90, 100)
 
@@ -51,6 +58,8 @@ def numbers_of(operator: str, algebra: Algebra) -> list[int]:
     squares, smooth_root, gelu = class_squares_plan(partition), 2, list(reference.ACTIVATIONS).index("gelu")
     if operator in WEIGHTED:
         return [partition.product_plan()]
+    if operator in GATED:
+        return [partition.product_plan(), gelu, 0, squares]
     if operator.endswith("factors"):
         return [reference.INVERSE_ROOT]
     if operator.startswith("self_gate"):
@@ -73,6 +82,10 @@ def compiled(operator: str, algebra: Algebra, dtype: str, architecture: int, vec
     masks = {
         "steerable_product": 0b1011,
         "steerable_product_backward": 0b110111,
+        "gated_steerable_product: sums": 0b011,
+        "gated_steerable_product": 0b1011,
+        "gated_steerable_product_backward: sums": 0b0111,
+        "gated_steerable_product_backward": 0b110111,
         "class_invariants": 0b01,
         "class_invariants_backward": 0b110,
         "gate": 0b101,

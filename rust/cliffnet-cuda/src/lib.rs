@@ -11,6 +11,7 @@ mod classes;
 mod driver;
 mod engine;
 mod error;
+pub mod gated;
 pub mod gates;
 mod lanes;
 mod library;

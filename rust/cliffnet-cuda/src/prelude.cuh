@@ -77,6 +77,21 @@ LANE void store(storage* to, i64 step, const real (&from)[BLADES]) {
     }
 }
 
+// Lets the compiler take registers for changed: what was computed from them is then computed anew rather than kept.
+template <int BLADES>
+LANE void renew(real (&values)[BLADES]) {
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+    for (int blade = 0; blade < BLADES; ++blade) {
+#if defined(STORAGE_F64)
+        asm volatile("" : "+d"(values[blade]));
+#else
+        asm volatile("" : "+f"(values[blade]));
+#endif
+    }
+#endif
+}
+
 #define PER_VECTOR (16 / static_cast<int>(sizeof(storage)))
 
 // Adjacent blades, in vectors of 16 bytes that are aligned to as much.
