@@ -11,6 +11,11 @@ import torch
 from benches import (
     cgenn_scaling,
     cgenn_steps,
+    cuda_first_use,
+    cuda_flash,
+    cuda_formula,
+    cuda_products,
+    cuda_steps,
     exp_log_accuracy,
     first_product,
     fully_connected,
@@ -45,6 +50,11 @@ SCRIPTS: dict[str, Callable[[], list[Row]]] = {
         cgenn_scaling,
         gatr_step,
         cgenn_steps,
+        cuda_products,
+        cuda_formula,
+        cuda_flash,
+        cuda_steps,
+        cuda_first_use,
     )
 }
 

@@ -11,7 +11,17 @@ from benches.report import ROOT
 
 CSV = ROOT / "benches" / "results" / "figures.csv"
 README = ROOT / "README.md"
-IN_README = ("product", "steerable", "linear", "fully-connected", "overhead", "import", "first-product", "gatr-step")
+IN_README = (
+    "product",
+    "steerable",
+    "linear",
+    "fully-connected",
+    "overhead",
+    "import",
+    "first-product",
+    "gatr-step",
+    "cgenn-steps",
+)
 BEGIN, END = "<!-- benchmarks -->\n", "<!-- /benchmarks -->"
 
 

@@ -39,7 +39,12 @@ def time_calls(call: Call, repeats: int) -> float:
 
 
 def interleaved(
-    calls: Mapping[str, Call], *, rounds: int, sample_seconds: float = 0.02, warm_up: int = 2
+    calls: Mapping[str, Call],
+    *,
+    rounds: int,
+    sample_seconds: float = 0.02,
+    warm_up: int = 2,
+    measure: Callable[[Call, int], float] = time_calls,
 ) -> dict[str, Quantiles]:
     """Time rival calls in turn and return the quantiles of each in seconds.
 
@@ -53,6 +58,8 @@ def interleaved(
         A sample is the mean of as many calls as take about this long; 0 makes it a single call.
     warm_up : int
         Untimed calls of each beforehand; allocators, caches and thread pools fill then.
+    measure : callable
+        Returns the seconds one call takes, averaged over a number of calls in a row.
 
     Returns
     -------
@@ -62,10 +69,10 @@ def interleaved(
     repeats: dict[str, int] = {}
     for name, call in calls.items():
         if warm_up:
-            time_calls(call, warm_up)
-        once = time_calls(call, 1)
+            measure(call, warm_up)
+        once = measure(call, 1)
         # a first guess from one call overestimates short calls, so guess again from many
-        guess = time_calls(call, max(1, int(0.2 * sample_seconds / once)))
+        guess = measure(call, max(1, int(0.2 * sample_seconds / once)))
         repeats[name] = max(1, round(sample_seconds / guess))
     samples: dict[str, list[float]] = {name: [] for name in calls}
     names = list(calls)
@@ -75,7 +82,7 @@ def interleaved(
         for index in range(rounds):
             turn = index % len(names)
             for name in names[turn:] + names[:turn]:
-                samples[name].append(time_calls(calls[name], repeats[name]))
+                samples[name].append(measure(calls[name], repeats[name]))
     finally:
         if collecting:
             gc.enable()

@@ -1,6 +1,7 @@
 """Shared set-up of all tests."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # The tensors of the tests are small, and test processes share cores: more threads would only wait for one another.
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """Seed the global generator and make float64 the dtype of new tensors."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

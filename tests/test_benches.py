@@ -15,6 +15,12 @@ from benches import (
     cgenn_scaling,
     cgenn_sides,
     cgenn_steps,
+    cuda_device,
+    cuda_first_use,
+    cuda_flash,
+    cuda_formula,
+    cuda_products,
+    cuda_steps,
     exp_log_accuracy,
     first_product,
     fully_connected,
@@ -32,6 +38,7 @@ from benches import (
     report,
     steerable,
     timing,
+    train_beside,
 )
 from benches.__main__ import SCRIPTS, main, run
 from benches.report import Bar, Machine, Row
@@ -239,6 +246,125 @@ def test_our_side_of_the_steps_of_cgenn(name):
     for _ in range(4):
         step()
     assert task.our_loss(net, batch).item() < before
+
+
+CPU = torch.device("cpu")
+WITHOUT_DEVICE = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+CUDA_SCRIPTS = [cuda_products, cuda_formula, cuda_flash, cuda_steps, cuda_first_use]
+
+
+@WITHOUT_DEVICE
+@pytest.mark.parametrize("script", CUDA_SCRIPTS, ids=lambda script: script.NAME)
+def test_without_a_device_nothing_is_measured(script, tmp_path, capsys):
+    path = tmp_path / "figures.csv"
+    assert run([script.NAME], path) == 0
+    assert len(path.read_text().splitlines()) == 1
+    printed = capsys.readouterr().out
+    assert "not measured" in printed
+    assert f"{script.NAME}: no CUDA device" in printed
+
+
+def test_cuda_products():
+    rows = cuda_products.rows(
+        device=CPU, algebras=(Algebra(2), Algebra(3)), size=4096, count=3, matrix=8, rounds=2, sample_seconds=0.0
+    )
+    check_measured(rows)
+    assert len(rows) == 21
+    assert [row.bar.at_least_ratio for row in rows[:2]] == [0.85, 0.75]
+    assert rows[-1].bar.at_least_ratio == 0.5
+
+
+def test_cuda_formula():
+    rows = cuda_formula.rows(
+        device=CPU, lanes=5, sizes=(steerable.Size(3, 4),), compiles=False, rounds=2, sample_seconds=0.0
+    )
+    check_measured(rows)
+    assert [row.bar.at_least_ratio for row in rows] == [3, 3, 3]
+
+
+def test_cuda_flash(monkeypatch):
+    options = {"device": CPU, "batches": (3,), "features": (4,), "rounds": 2, "sample_seconds": 0.0}
+    rows = cuda_flash.rows(reference=cuda_flash.formula, **options)
+    check_measured(rows[::2])
+    assert len(rows) == 24
+    assert all("peak memory" in row.case for row in rows[1::2])
+    assert sum(row.bar is not None for row in rows[1::2]) == 4
+    right = cuda_flash.ours
+    monkeypatch.setattr(cuda_flash, "ours", lambda case: lambda *tensors: 1.1 * right(case)(*tensors))
+    with pytest.raises(AssertionError):
+        cuda_flash.rows(reference=cuda_flash.formula, **options)
+
+
+@pytest.mark.parametrize("folder", ["", "no-such-folder"])
+def test_cuda_flash_without_the_reference(monkeypatch, folder):
+    monkeypatch.setenv(cuda_flash.VARIABLE, folder)
+    rows = cuda_flash.rows(device=CPU)
+    assert all(row.ours is None and "clone of flash-clifford" in row.note for row in rows)
+
+
+def test_cuda_steps_without_the_references(monkeypatch):
+    for variable in (gatr_sides.VARIABLE, cgenn_sides.CGENN.variable):
+        monkeypatch.setenv(variable, "")
+    rows = cuda_steps.rows(device=CPU)
+    assert len(rows) == 6
+    assert all(row.ours is None and "clone of" in row.note for row in rows)
+
+
+def test_cuda_steps_of_two_networks(monkeypatch):
+    net, batch = gatr_sides.build_ours(TINY), gatr_sides.make_batch(TINY)
+    side = cuda_steps.Side(net, lambda net: gatr_sides.training_step(net, batch))
+
+    class Refusing(torch.nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+    monkeypatch.setattr(torch, "compile", Refusing)
+    rows = cuda_steps.step_rows("GATr", {"ours": side, "reference": side}, "the same", CPU, 2)
+    check_measured(rows)
+    assert [row.bar.at_least_ratio for row in rows] == [5, 2]
+    assert "reference not compiled" in rows[1].note
+
+
+def test_cuda_first_use():
+    rows = cuda_first_use.rows(device=CPU, signatures=((2, 0, 0),), repeats=1)
+    check_measured(rows)
+    assert [row.bar.at_most for row in rows] == [500.0, 5.0]
+
+
+def test_memory_is_counted_on_devices_alone():
+    assert cuda_device.peak_bytes(lambda: torch.ones(3), CPU) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["hulls", "glgenn-7"], "has no cell 'glgenn-7' with a run; it has glgenn-256"),
+        (["hulls", "glgenn-256"], "set GLGENN_REFERENCE to a clone of katyafilimoshina/glgenn"),
+    ],
+)
+def test_training_beside_a_reference_that_is_not_there(monkeypatch, arguments, message, capsys):
+    monkeypatch.delenv("GLGENN_REFERENCE", raising=False)
+    monkeypatch.setattr(train_beside, "_loaded", lambda *_: {"inputs": torch.randn(4, 16, 5), "target": torch.rand(4)})
+    with pytest.raises(SystemExit):
+        train_beside.main(arguments)
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_both_sides_are_trained_alike():
+    net = torch.nn.Linear(3, 1)
+    data = {"inputs": torch.randn(7, 3), "target": torch.rand(7)}
+
+    def loss(net, part):
+        return (net(part["inputs"])[:, 0] - part["target"]).square().mean()
+
+    batch = train_beside._batches(data, 2, seed=3)
+    seen = torch.cat([batch(step)["target"] for step in range(4)])
+    assert torch.equal(seen.sort().values, data["target"].sort().values)
+    before = train_beside._mean_loss(net, loss, data)
+    assert before == pytest.approx(loss(net, data).item())
+    train_beside._trained(net, loss, batch, 50, 1e-2)
+    assert train_beside._mean_loss(net, loss, data) < before
 
 
 def test_relative_difference():

@@ -15,7 +15,7 @@ LEVELS = (
     ("multivector",),
     ("nn", "geometry"),
     ("models",),
-    ("interop", "data", "io", "viz", "testing"),
+    ("interop", "data", "io", "viz", "testing", "_preparation"),
     ("training",),
     ("cli",),
 )
@@ -38,7 +38,7 @@ def imports(path):
     unrun = {
         node
         for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        if isinstance(block, ast.If) and ast.unparse(block.test) in ("TYPE_CHECKING", "_TYPE_CHECKING")
         for statement in block.body
         for node in ast.walk(statement)
     }

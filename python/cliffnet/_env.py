@@ -24,6 +24,11 @@ ISA = Variable(
 CACHE_DIR = Variable(
     "CLIFFNET_CACHE_DIR", "", "folder for generated data and compiled kernels (default: the cache folder of the user)"
 )
+AUTOTUNE = Variable(
+    "CLIFFNET_AUTOTUNE",
+    "",
+    "1: choose the threads of the blocks of each CUDA kernel by measuring, at its first large call (default: a table)",
+)
 HYPOTHESIS_PROFILE = Variable(
     "CLIFFNET_HYPOTHESIS_PROFILE", "ci", "how many cases property tests draw: fast, ci or thorough"
 )

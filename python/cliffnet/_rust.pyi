@@ -6,7 +6,7 @@ from _typeshed import SupportsGetItem
 from os import PathLike
 from typing import Any, SupportsFloat, SupportsIndex, final
 
-__all__ = ["DirectOperator", "blade_map", "build_info", "canonical_basis", "cuda_compile", "cuda_facts", "cuda_source", "direct_operator", "equivariant_maps", "inner_product_plan", "intern_maps", "interned_maps", "involution_signs", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_cuda", "register_host", "register_operators"]
+__all__ = ["DirectOperator", "blade_map", "build_info", "canonical_basis", "cuda_compile", "cuda_facts", "cuda_source", "direct_operator", "end_offline", "equivariant_maps", "inner_product_plan", "intern_maps", "interned_maps", "involution_signs", "kernels_made", "plan_from_terms", "plan_gradients", "plan_matrices", "plan_paths", "plan_sizes", "plan_terms", "product_masks", "product_plan", "register_cuda", "register_host", "register_offline", "register_operators"]
 
 @final
 class DirectOperator:
@@ -68,7 +68,8 @@ def cuda_source(operator: str, numbers: SupportsGetItem[int, SupportsIndex], dty
     """
     Name of the entry point and text of the CUDA kernel of an operator.
 
-    `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
+    `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that
+    do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
 
     # Errors
     `ConfigError` when there is no such kernel.
@@ -80,6 +81,11 @@ def direct_operator(name: str) -> DirectOperator | None:
 
     # Errors
     `CliffnetInternalError` when there is no such operator.
+    """
+
+def end_offline() -> None:
+    """
+    Ends what [`register_offline`] began.
     """
 
 def equivariant_maps(squares: SupportsGetItem[int, SupportsFloat | SupportsIndex], blades: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]], group: str) -> list[list[tuple[int, int, float]]]:
@@ -105,6 +111,13 @@ def interned_maps(id: SupportsIndex) -> tuple[int, int, list[list[tuple[int, int
 def involution_signs(name: str, dim: SupportsIndex) -> list[float]:
     """
     Sign of each grade 0..=dim under `reverse`, `grade_involute` or `clifford_conjugate`.
+    """
+
+def kernels_made(place: str) -> list[tuple[str, str, int, int, bool, float]]:
+    """
+    The kernels that this process has made for `cuda` devices, for the processor in the place of one (`host`) or for an
+    architecture (`offline`), in that order: operator, dtype, threads of a block, architecture, whether it was compiled or
+    found in the cache, and seconds.
     """
 
 def plan_from_terms(sizes: tuple[SupportsIndex, SupportsIndex, SupportsIndex], path_count: SupportsIndex, terms: tuple[SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsIndex], SupportsGetItem[int, SupportsFloat | SupportsIndex]]) -> int:
@@ -149,18 +162,19 @@ def product_plan(kind: str, squares: SupportsGetItem[int, SupportsFloat | Suppor
     Id of the plan of a product between three layouts; `classes` of grades make it weighted.
     """
 
-def register_cuda(torch_cuda_path: str, driver: SupportsGetItem[int, tuple[bool, str]], compiler: SupportsGetItem[int, tuple[bool, str]], cache: str | PathLike[str] | None) -> list[str]:
+def register_cuda(torch_cuda_path: str, driver: SupportsGetItem[int, tuple[bool, str]], compiler: SupportsGetItem[int, tuple[bool, str]], cache: str | PathLike[str] | None, is_tuning: bool) -> list[str]:
     """
     Registers the CUDA kernels with torch; returns the names of the operators that have one.
 
     Nothing of CUDA is touched before the first call. `driver` and `compiler` are places to look at, in order: whether the
-    library must be loaded already, and its name or path. `cache` is the folder of compiled kernels.
+    library must be loaded already, and its name or path. `cache` is the folder of compiled kernels. With `is_tuning` the
+    threads of blocks are chosen by measuring.
 
     # Errors
     `BackendUnavailableError` when torch lacks a function.
     """
 
-def register_host(driver: SupportsGetItem[int, tuple[bool, str]], compiler: SupportsGetItem[int, tuple[bool, str]], cache: str | PathLike[str] | None) -> list[str]:
+def register_host(driver: SupportsGetItem[int, tuple[bool, str]], compiler: SupportsGetItem[int, tuple[bool, str]], cache: str | PathLike[str] | None, is_tuning: bool = False) -> list[str]:
     """
     Defines the operators that have a CUDA kernel in the namespace `cliffnet_host`, for CPU tensors; returns their names.
 
@@ -169,6 +183,15 @@ def register_host(driver: SupportsGetItem[int, tuple[bool, str]], compiler: Supp
 
     # Errors
     `BackendUnavailableError` when torch refuses a definition.
+    """
+
+def register_offline(compiler: SupportsGetItem[int, tuple[bool, str]], cache: str | PathLike[str] | None, architecture: SupportsIndex) -> list[str]:
+    """
+    Has the operators in the namespace `cliffnet_host` compile their kernels for an architecture, such as 90, into the cache
+    and run nothing, whatever [`register_host`] said, until [`end_offline`]; returns their names. Results have no values.
+
+    # Errors
+    `BackendUnavailableError` when the compiler is missing or does not know the architecture, or torch refuses a definition.
     """
 
 def register_operators(torch_cpu_path: str, c10_path: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cliffnet import Algebra, _env, _rust
 from cliffnet.errors import BackendUnavailableError, ConfigError, KernelCompileError
-from helpers.cuda_kernels import ALGEBRAS, ARCHITECTURES, DTYPES, NAMES, PLACES, compiled, numbers_of
+from helpers.cuda_kernels import ALGEBRAS, ARCHITECTURES, BY_CLASSES, DTYPES, NAMES, PLACES, compiled, numbers_of
 
 pytestmark = pytest.mark.skipif(not PLACES, reason="this torch comes without NVRTC")
 
@@ -37,7 +37,8 @@ def sampled():
     """Every operator in every algebra, with architectures and memory formats in turn."""
     for algebra in ALGEBRAS:
         for number, operator in enumerate(NAMES):
-            for turn, dtype in enumerate(FEW.get(algebra, DTYPES), start=number):
+            dtypes = FEW.get(algebra, DTYPES[number % 2 :: 2] if operator in BY_CLASSES else DTYPES)
+            for turn, dtype in enumerate(dtypes, start=number):
                 yield operator, algebra, dtype, ARCHITECTURES[turn % len(ARCHITECTURES)], turn % 2 == 0
 
 
@@ -50,6 +51,23 @@ def test_kernels_compile_without_spills():
     with ThreadPoolExecutor(2) as pool:
         checked = list(pool.map(check, jobs))
     assert {job[:2] for job in checked} == set(itertools.product(NAMES, ALGEBRAS))
+
+
+BLOCKS = [
+    ("bilinear", Algebra(8), "float32", 80, 80),
+    ("bilinear_backward", Algebra(6), "float32", 90, 80),
+    ("bilinear_double_backward", Algebra(6, 1), "float32", 100, 80),
+    ("bilinear", Algebra(7), "float64", 90, 160),
+    ("steerable_product", Algebra(7), "bfloat16", 80, 128),
+]
+"""Kernels of blocks of blades, with caps of registers: so many threads are resident as their launch bounds ask for."""
+
+
+@pytest.mark.parametrize(("operator", "algebra", "dtype", "architecture", "cap"), BLOCKS, ids=str)
+def test_kernels_of_large_algebras_keep_blocks_in_registers(operator, algebra, dtype, architecture, cap):
+    usage = compiled(operator, algebra, dtype, architecture, vectors=False)
+    assert usage.spilled == 0
+    assert usage.registers <= cap
 
 
 def test_what_the_compiler_refuses_is_named_with_its_words():

@@ -3,10 +3,22 @@
 import pytest
 import torch
 
-from cliffnet import Algebra, Partition
+from cliffnet import Algebra, Partition, _rust, reference
 from cliffnet import functional as F
-from cliffnet.algebra import plan_from_terms
+from cliffnet.algebra import class_squares_plan, plan_from_terms
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
+from cliffnet.ops._class_gate import class_gate, class_gate_backward
+from cliffnet.ops._layers import (
+    channel_norm,
+    channel_norm_backward,
+    class_invariants,
+    class_invariants_backward,
+    gate,
+    gate_backward,
+    self_gate,
+    self_gate_backward,
+)
+from cliffnet.ops._operator import _translated
 from cliffnet.ops._steerable import steerable_product, steerable_product_backward
 from helpers import cuda_host
 from helpers.operator_matrix import OPERATORS, OperatorCase
@@ -88,7 +100,8 @@ def case(request):
 
 
 def test_every_cuda_kernel_is_checked_here():
-    assert set(NAMES) == cuda_host.start(None)
+    elsewhere = {"segment_sum"}
+    assert {*NAMES, *elsewhere} == cuda_host.start(None)
 
 
 def test_every_dtype(case):
@@ -132,16 +145,138 @@ def test_infinities_and_nan_pass_as_on_the_cpu():
     assert torch.equal(found.isfinite(), expected.isfinite())
 
 
-@pytest.mark.parametrize("algebra", [Algebra(4, 1), Algebra(6), Algebra(7)], ids=str)
+EXTREMES = (0.0, -0.0, 1e-30, -3e-9, 0.7, -0.7, 9.0, -9.0, 38.0, -38.0, 800.0, -800.0, torch.inf, -torch.inf, torch.nan)
+
+
+@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_activation_at_any_number(activation, dtype):
+    gates = torch.tensor(EXTREMES, dtype=dtype)[:, None]
+    x, cotangent = (torch.randn(len(EXTREMES), 3, dtype=dtype) for _ in range(2))
+    numbers = (-1, list(reference.ACTIVATIONS).index(activation))
+    # the gradients hold both the values and their derivatives
+    compare(gate_backward, (cotangent, x, gates), numbers)
+
+
+def compare(operator, tensors, numbers):
+    found = as_tuple(getattr(cuda_host.operators(), operator.name)(*tensors, *numbers))
+    tight, least = {torch.float32: (3e-6, 3e-7), torch.float64: (1e-11, 1e-15)}[tensors[0].dtype]
+    for one, other in zip(found, as_tuple(operator.dispatched(*tensors, *numbers)), strict=True):
+        torch.testing.assert_close(one, other, rtol=tight, atol=least, equal_nan=True)
+
+
+def by_classes(partition, channels, invariant, epsilon, responses=(reference.SIGMOID, reference.RECIPROCAL)):
+    """Operators on classes: what follows leading axes in tensors with them, shapes of the others, numbers."""
+    squares, rows = class_squares_plan(partition), (channels, partition.algebra.num_blades)
+    parameters = ((channels, len(partition)),) * 2
+    scalar = 0 if len(partition.classes[0]) == 1 else -1
+    for response in responses:
+        numbers = (squares, scalar, invariant, epsilon, response)
+        yield class_gate, (rows,), parameters, numbers
+        yield class_gate_backward, (rows, rows), parameters, numbers
+    for scaling in (reference.INVERSE_ROOT, reference.INVERSE):
+        numbers = (squares, invariant, epsilon, scaling, 0.5, 1.5)
+        yield channel_norm, (rows,), (), numbers
+        yield channel_norm_backward, (rows, rows), (), numbers
+    yield class_invariants, (rows,), (), (squares, invariant, epsilon)
+    yield class_invariants_backward, ((channels, len(partition)), rows), (), (squares, invariant, epsilon)
+
+
+INVARIANTS = ((reference.SQUARE, 0.0), (reference.MAGNITUDE, 0.0), (reference.NORM, 0.0), (reference.NORM, 1e-3))
+
+
+@pytest.mark.parametrize("invariant", INVARIANTS, ids=str)
+def test_every_invariant_in_a_degenerate_metric(invariant):
+    partition = Partition.by_grade(Algebra(1, 1, 1))
+    for operator, rows, parameters, numbers in by_classes(partition, 3, *invariant):
+        tensors = [torch.randn(5, *shape, dtype=torch.float64) for shape in rows]
+        tensors[-1][0], tensors[-1][1, 0, 3], tensors[-1][2, :, 4] = 0, torch.nan, torch.inf
+        weights = [torch.randn(shape, dtype=torch.float64) for shape in parameters]
+        compare(operator, (*tensors, *weights), numbers)
+
+
+@pytest.mark.parametrize("large", [(Algebra(6), torch.float64), (Algebra(5, 1, 1), torch.float32)], ids=str)
+def test_classes_of_many_blades(large):
+    algebra, dtype = large
+    options = (reference.NORM, 1e-3, (reference.SIGMOID,))
+    for operator, rows, parameters, numbers in by_classes(Partition.by_grade(algebra), 3, *options):
+        case = OperatorCase(
+            operator.name,
+            operator,
+            lambda *leading, rows=rows, parameters=parameters: (*((*leading, *shape) for shape in rows), *parameters),
+            numbers,
+        )
+        check(case, case.tensors(9, dtype=dtype))
+    squares = class_squares_plan(Partition.by_grade(algebra))
+    silu = list(reference.ACTIVATIONS).index("silu")
+    x, cotangent = (torch.randn(7, algebra.num_blades, dtype=dtype) for _ in range(2))
+    for plan, count in ((squares, algebra.dim + 1), (-1, 1)):
+        gates = torch.randn(7, count, dtype=dtype)
+        compare(gate, (x, gates), (plan, silu))
+        compare(gate_backward, (cotangent, x, gates), (plan, silu))
+    compare(self_gate, (x,), (5, silu))
+    compare(self_gate_backward, (cotangent, x), (5, silu))
+
+
+def test_sums_of_parameters_are_the_same_in_every_run():
+    partition = Partition.by_grade(Algebra(3))
+    x, cotangent = (torch.randn(300, 4, 8) for _ in range(2))
+    scale, shift = (torch.randn(4, 4) for _ in range(2))
+    numbers = (class_squares_plan(partition), 0, reference.NORM, 1e-3, reference.SIGMOID)
+    first, again = (cuda_host.operators().class_gate_backward(cotangent, x, scale, shift, *numbers) for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+LARGE = [
+    (Algebra(4, 1), "geometric_product", torch.float32),
+    (Algebra(6), "geometric_product", torch.float32),
+    (Algebra(7), "geometric_product", torch.float32),
+    (Algebra(3, 3, 1), "left_contraction", torch.float64),
+    (Algebra(metric=(1, 0.3, -1, 1, 0.7, -2, 1)), "geometric_product", torch.float64),
+    (Algebra(7), "regressive_product", torch.bfloat16),
+    (Algebra(6), "commutator", torch.float64),
+]
+"""Kernels of one stretch of code, of blocks of blades, and of single terms."""
+
+
+@pytest.mark.parametrize(("algebra", "product", "dtype"), LARGE, ids=str)
 @pytest.mark.parametrize("operator", [bilinear, bilinear_backward, bilinear_double_backward], ids=lambda op: op.name)
-def test_large_products(algebra, operator):
+def test_large_products(algebra, product, dtype, operator):
     def shapes(*leading):
         return ((*leading, algebra.num_blades),) * operator.tensors
 
-    numbers = (algebra.product_plan("geometric_product"),)
-    case = OperatorCase(operator.name, operator, shapes, numbers)
+    case = OperatorCase(operator.name, operator, shapes, (algebra.product_plan(product),))
     for view in (F.to_blade_major, lambda x: x):
-        check(case, tuple(view(x) for x in case.tensors(3, 3, dtype=torch.float32)))
+        check(case, tuple(view(x) for x in case.tensors(3, 3, dtype=dtype)))
+
+
+def test_blocks_of_blades_lie_and_broadcast_anyhow():
+    algebra = Algebra(7)
+    case = OperatorCase(
+        "bilinear", bilinear, lambda *leading: ((*leading, 128),) * 2, (algebra.product_plan("geometric_product"),)
+    )
+    for view in VIEWS.values():
+        left, right = case.tensors(3, 43, dtype=torch.float32)
+        check(case, (view(left), right))
+        check(case, (left[:1], view(right)))
+        check(case, (view(left), right[0]))
+    for leading in ((), (0,), (2, 1, 3, 2, 2)):
+        check(case, case.tensors(*leading, dtype=torch.float32))
+
+
+def test_blocks_of_blades_with_gaps():
+    # a vector times an odd multivector: few blades on the left, and an output with one that no term reaches
+    masks = sorted(range(128), key=int.bit_count)
+    even, odd = ([mask for mask in masks if mask.bit_count() % 2 == parity] for parity in (0, 1))
+    terms = tuple(
+        (even.index(mask ^ 1 << i), i, position, -1.0 if mask >> i & 1 else 0.5)
+        for i in range(7)
+        for position, mask in enumerate(odd)
+    )
+    plan = plan_from_terms((7, 64, 65), terms)
+    assert _rust.cuda_source("bilinear", [plan], "float64", 1, 0)[0] == "leaf_products"
+    case = OperatorCase("bilinear", bilinear, lambda *leading: ((*leading, 7), (*leading, 64)), (plan,))
+    check(case, case.tensors(5, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("algebra", [Algebra(3, 0, 1), Algebra(5), Algebra(6)], ids=str)
@@ -178,3 +313,14 @@ def test_coefficients_of_any_size():
     plan = plan_from_terms((2, 2, 2), ((0, 0, 0, 0.1), (0, 1, 1, -2.5), (1, 1, 0, 1e-30)))
     left, right = (torch.randn(5, 2, dtype=torch.float64) for _ in range(2))
     torch.testing.assert_close(cuda_host.operators().bilinear(left, right, plan), bilinear(left, right, plan))
+
+
+def test_memory_that_is_not_there_is_refused_in_the_words_of_torch():
+    plan = Algebra(3).product_plan("geometric_product")
+    # one multivector, seen a quadrillion times
+    x = torch.ones(8).expand(1 << 50, 8)
+    with pytest.raises(RuntimeError, match="tried to allocate"):
+        cuda_host.operators().bilinear(x, x, plan)
+    error = _translated(RuntimeError("cliffnet: [OutOfMemoryError] CUDA out of memory. Tried to allocate 2.00 GiB."))
+    assert type(error) is torch.OutOfMemoryError
+    assert str(error) == "CUDA out of memory. Tried to allocate 2.00 GiB."

@@ -6,6 +6,7 @@ import torch
 from cliffnet import Algebra, Partition
 from cliffnet import functional as F
 from cliffnet.errors import ConfigError, ShapeError
+from helpers.precise import assert_close
 
 ALGEBRAS = [Algebra(3), Algebra(1, 3), Algebra(2, 0, 1), Algebra(0, 0, 2), Algebra(metric=(0.5, -2.0)), Algebra(5)]
 PARTITIONS = [
@@ -62,10 +63,10 @@ def test_values_and_gradients(partition, leading, form):
         expected = with_gradients(
             lambda x, *others, invariant=invariant: gated(x, *others, partition, invariant), (x, *parameters)
         )
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+        assert_close(found, expected)
     found = with_gradients(lambda x, a: F.class_normalization(form(x), a, partition), (x, parameters[0]))
     expected = with_gradients(lambda x, a: normalized(x, a, partition), (x, parameters[0]))
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    assert_close(found, expected)
 
 
 @every_partition

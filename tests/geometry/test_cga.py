@@ -9,15 +9,9 @@ from cliffnet.errors import ShapeError
 from cliffnet.geometry import cga
 from helpers.golden import golden
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 DIMS = [2, 3, 4]
-
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def _unit(*shape):

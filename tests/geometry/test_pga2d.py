@@ -7,15 +7,9 @@ from cliffnet import functional as F
 from cliffnet.errors import ShapeError
 from cliffnet.geometry import pga2d
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 ALGEBRA = pga2d.ALGEBRA
-
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def _unit(*shape):

@@ -8,15 +8,9 @@ from cliffnet.errors import DomainError, ShapeError
 from cliffnet.geometry import pga3d
 from helpers.golden import golden
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 ALGEBRA = pga3d.ALGEBRA
-
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def _unit(*shape):

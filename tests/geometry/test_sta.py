@@ -8,13 +8,7 @@ from cliffnet import functional as F
 from cliffnet.errors import AlgebraMismatchError, ShapeError
 from cliffnet.geometry import sta
 
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 @pytest.fixture(

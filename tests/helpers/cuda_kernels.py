@@ -53,7 +53,7 @@ class Usage(NamedTuple):
 
 
 def numbers_of(operator: str, algebra: Algebra) -> list[int]:
-    """Return what a kernel depends on: plans, by grade where there are weights or classes, and options that take most."""
+    """Return what a kernel depends on: plans, by grade where there are weights or classes, and costly options."""
     partition = Partition.by_grade(algebra)
     squares, smooth_root, gelu = class_squares_plan(partition), 2, list(reference.ACTIVATIONS).index("gelu")
     if operator in WEIGHTED:

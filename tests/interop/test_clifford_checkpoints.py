@@ -9,6 +9,7 @@ import torch
 
 from cliffnet.errors import ConfigError, StateDictError
 from cliffnet.interop import load_reference
+from helpers.precise import assert_close
 
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden"
 
@@ -28,7 +29,7 @@ def test_tables_of_the_algebra_are_dropped():
     tables = {"algebra.metric": np.ones(3), "layers.0.1.algebra.cayley": np.zeros((8, 8, 8))}
     net = load_reference("cgenn", "CEMLP", config, {**groups["param"], **tables})
     y = net(torch.tensor(groups["in"]["x"]))
-    torch.testing.assert_close(y, torch.tensor(groups["out"]["y"]))
+    assert_close(y, torch.tensor(groups["out"]["y"]))
     assert not any("algebra" in name for name in net.state_dict())
 
 
@@ -37,7 +38,7 @@ def test_classes_with_an_algebra_of_their_own_need_no_metric():
     del config["metric"]
     net = load_reference("cgenn", "models.o3_cgmlp.O3CGMLP", config, groups["param"])
     y = net(torch.tensor(groups["in"]["points"]))
-    torch.testing.assert_close(y, torch.tensor(groups["out"]["pred"]))
+    assert_close(y, torch.tensor(groups["out"]["pred"]))
 
 
 def test_faults_are_on_in_loaded_networks():

@@ -18,14 +18,9 @@ from cliffnet.models import (
 )
 from cliffnet.models._lorentz_layer import MaskedBatchNorm
 from cliffnet.testing import assert_equivariant
+from helpers.precise import assert_close
 
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def _shaken(net):
@@ -120,9 +115,9 @@ def test_charged_bodies_move_with_the_space(partition, blocks):
     x, v = torch.randn(2, 2, 4, algebra.dim)
     shift, order = torch.randn(algebra.dim), torch.randperm(4)
     y = net(x, v, charges)
-    torch.testing.assert_close(net(x + shift, v, charges), y + shift)
-    torch.testing.assert_close(net(x[:, order], v[:, order], charges[:, order]), y[:, order])
-    torch.testing.assert_close(net(x[1], v[1], charges[1, :, None]), y[1])
+    assert_close(net(x + shift, v, charges), y + shift)
+    assert_close(net(x[:, order], v[:, order], charges[:, order]), y[:, order])
+    assert_close(net(x[1], v[1], charges[1, :, None]), y[1])
 
 
 def test_edges_of_charged_bodies():
@@ -132,18 +127,18 @@ def test_edges_of_charged_bodies():
     y = net(x, v, charges)
     products = charges[:, pairs[0]] * charges[:, pairs[1]]
     for arguments in ((pairs,), (torch.stack([pairs, pairs]),), (pairs, products.unsqueeze(-1))):
-        torch.testing.assert_close(net(x, v, charges, *arguments), y)
+        assert_close(net(x, v, charges, *arguments), y)
     # Graphs may differ from system to system.
     subsets = torch.stack([pairs[:, :5], pairs[:, 7:]])
     apart = [net(x[index], v[index], charges[index], subsets[index]) for index in range(2)]
-    torch.testing.assert_close(net(x, v, charges, subsets), torch.stack(apart))
+    assert_close(net(x, v, charges, subsets), torch.stack(apart))
     without = ChargedNBodyNet(4, 1, edge_channels=0)
     assert torch.equal(without(x, v, charges), without(x, v, charges, pairs[:, torch.argsort(pairs[1], stable=True)]))
     assert without(x[:, :1], v[:, :1], charges[:, :1]).isfinite().all()
     shared = ChargedNBodyNet(4, 1, edge_channels=2)
     attributes = torch.randn(12, 2)
     repeated = shared(x, v, charges, pairs, attributes.expand(2, 12, 2))
-    torch.testing.assert_close(shared(x, v, charges, pairs, attributes), repeated)
+    assert_close(shared(x, v, charges, pairs, attributes), repeated)
 
 
 JETS = {
@@ -169,7 +164,7 @@ def test_jets_are_classified_invariantly(options, training):
     assert_equivariant(lambda p: net(p, scalars, mask), algebra, **checked)
     momenta, order = torch.randn(3, 5, 4), torch.randperm(5)
     shuffled = net(momenta[:, order], scalars[:, order], mask[:, order])
-    torch.testing.assert_close(shuffled, net(momenta, scalars, mask))
+    assert_close(shuffled, net(momenta, scalars, mask))
 
 
 def test_a_shifted_momentum_breaks_the_symmetry_of_jets():
@@ -193,16 +188,32 @@ def test_padding_of_jets_counts_only_as_a_fault(training):
     for compatibility, same in (("none", True), ("cgenn", False)):
         net = _shaken(LorentzTaggingNet(2, 3, 2, compatibility=compatibility, dropout_probability=0.0)).train(training)
         plain = net(momenta, scalars, torch.ones(3, 5, dtype=torch.bool))
-        assert torch.allclose(net(*padded, mask), plain) is same
-        assert torch.allclose(net(momenta, scalars), plain)
+        assert torch.allclose(net(*padded, mask), plain, rtol=1e-12, atol=1e-12) is same
+        assert_close(net(momenta, scalars), plain)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_padding_may_hold_anything(training):
+    net = _shaken(LorentzTaggingNet(2, 3, 2, dropout_probability=0.0)).train(training)
+    momenta, scalars = torch.randn(3, 8, 4), torch.randn(3, 8, 2)
+    mask = torch.arange(8).expand(3, 8) < 5
+
+    def results(padding):
+        values = (value.masked_fill(~mask.unsqueeze(-1), padding) for value in (momenta, scalars))
+        y = net(*values, mask)
+        return y, *torch.autograd.grad(y.square().sum(), tuple(net.parameters()))
+
+    expected = results(0.0)
+    assert all(torch.equal(x, y) for x, y in zip(results(torch.nan), expected, strict=True))
+    assert all(torch.equal(x, y) for x, y in zip(results(torch.inf), expected, strict=True))
 
 
 def test_masked_statistics_are_those_of_the_rows_that_are_kept():
     norms = [MaskedBatchNorm(4), torch.nn.BatchNorm1d(4)]
     x, mask = torch.randn(9, 4) + 1.0, torch.arange(9) % 3 > 0
-    torch.testing.assert_close(norms[0](x, mask)[mask], norms[1](x[mask]))
+    assert_close(norms[0](x, mask)[mask], norms[1](x[mask]))
     for ours, theirs in zip(norms[0].state_dict().values(), norms[1].state_dict().values(), strict=True):
-        torch.testing.assert_close(ours, theirs)
+        assert_close(ours, theirs)
 
 
 SMALL = {
@@ -238,7 +249,7 @@ def test_one_graph_serves_every_batch(name):
                 y = function(*arguments)
                 y.square().sum().backward()
                 results.append([y, *(parameter.grad.clone() for parameter in net.parameters())])
-            torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
+            assert_close(results[0], results[1])
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -294,10 +305,13 @@ def test_wrong_requests_are_named():
         (lambda: SignedVolumeNet(num_layers=0), "num_layers is 0"),
         (lambda: ConvexHullNet(blocks="glgen"), "did you mean 'glgenn'"),
         (lambda: ConvexHullNet(compatibility="cgen"), "did you mean 'cgenn'"),
-        (lambda: ChargedNBodyNet(edge_channels=-1), "edge_channels"),
+        (lambda: ChargedNBodyNet(edge_channels=-1), "edge_channels is -1; give a whole number of at least 0"),
         (lambda: LorentzTaggingNet(layer_type="gp"), "did you mean"),
         (lambda: LorentzTaggingNet(hidden_scalar_channels=0), "scalars_gate=False"),
+        (lambda: LorentzTaggingNet(hidden_scalar_channels=-1), "hidden_scalar_channels is -1"),
         (lambda: LorentzTaggingNet(aggregation="max"), "mean, sum"),
+        (lambda: LorentzTaggingNet(dropout_probability=1.5), "dropout_probability is 1.5"),
+        (lambda: ConvexHullNet.large(16, blocks={"bias": False}), "choose one of cgenn, glgenn"),
     ]:
         with pytest.raises(ConfigError, match=message):
             build()
@@ -312,11 +326,12 @@ def test_wrong_requests_are_named():
         (lambda: bodies(x, v, q[:, :3]), ShapeError, "one for each body"),
         (lambda: bodies(x, v, q, pairs), DomainError, "there are"),
         (lambda: bodies(x, v, q, torch.zeros(3, 2, 4, dtype=torch.int64)), ShapeError, r"\(2, 2, edges\)"),
-        (lambda: bodies(x, v, q, None, torch.randn(20, 2)), ShapeError, r"expected \(edges, 1\)"),
-        (lambda: bodies(x, v, q, None, torch.randn(7, 1)), ShapeError, "one entry per edge"),
+        (lambda: bodies(x, v, q, None, torch.randn(20, 2)), ShapeError, r"expected \(20, 1\) for all systems"),
+        (lambda: bodies(x, v, q, None, torch.randn(10, 1)), ShapeError, r"or \(2, 20, 1\)"),
         (lambda: jets(p[..., :3], s), ShapeError, "4"),
         (lambda: jets(p[0], s), ShapeError, "batch, particles"),
         (lambda: jets(p, s[..., :1]), ShapeError, r"expected \(2, 5, 2\)"),
+        (lambda: jets(p, s.float()), DTypeError, "momenta and scalars have dtypes"),
         (lambda: jets(p, s, torch.ones(2, 4)), ShapeError, "one entry for each particle"),
         (lambda: jets(p, s, None, torch.tensor([[0], [10]])), DomainError, "10"),
     ]:

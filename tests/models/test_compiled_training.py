@@ -5,17 +5,12 @@ import torch
 
 from cliffnet import Algebra, Partition
 from cliffnet.models import EGNN, ChargedNBodyNet, ConvexHullNet, VelocityEGNN
+from helpers.precise import assert_close
+
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 NODES = 5
 PAIRS = torch.tensor([[i, j] for i in range(NODES) for j in range(NODES) if i != j]).T
-
-
-@pytest.fixture(autouse=True)
-def _double():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def pairs_of(graphs):
@@ -70,5 +65,5 @@ def test_one_graph_trains_on_every_batch(name):
                 loss.backward()
                 gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
                 results.append([loss, *(gradient.clone() for gradient in gradients)])
-            torch.testing.assert_close(results[0], results[1], rtol=1e-9, atol=1e-9)
+            assert_close(results[0], results[1])
             optimizer.step()

@@ -5,6 +5,9 @@ import torch
 
 from cliffnet.errors import ConfigError, DomainError, DTypeError, ShapeError
 from cliffnet.models import EGNN, EGNNLayer, VelocityEGNN
+from helpers.precise import assert_close
+
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 NODES, EDGES = 6, 14
 OPTIONS = {
@@ -14,14 +17,6 @@ OPTIONS = {
     "soft": {"displacement": "soft", "tanh": True, "activation": "tanh"},
     "no residual": {"residual": False, "coordinate_weight": 0.3, "activation": "leaky_relu"},
 }
-
-
-@pytest.fixture(autouse=True)
-def _double_precision():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def _randomized(module):
@@ -48,8 +43,8 @@ def _assert_moved(net, dim=3):
     q, shift = _isometry(dim)
     features, points = net(h, x, edge_index, a)
     moved_features, moved_points = net(h, x @ q.T + shift, edge_index, a)
-    torch.testing.assert_close(moved_features, features)
-    torch.testing.assert_close(moved_points, points @ q.T + shift)
+    assert_close(moved_features, features)
+    assert_close(moved_points, points @ q.T + shift)
     assert (points - x)[:-1].abs().max() > 1e-3
 
 
@@ -65,7 +60,7 @@ def test_velocities_turn_but_do_not_shift(options):
     h, x, edge_index, a = _graph()
     v, (q, shift) = torch.randn_like(x), _isometry(3)
     points = net(h, x, v, edge_index, a)
-    torch.testing.assert_close(net(h, x @ q.T + shift, v @ q.T, edge_index, a), points @ q.T + shift)
+    assert_close(net(h, x @ q.T + shift, v @ q.T, edge_index, a), points @ q.T + shift)
     assert (net(h, x, 2 * v, edge_index, a) - points).abs().max() > 1e-3
 
 
@@ -82,8 +77,8 @@ def test_commutes_with_permutations_of_nodes_and_edges():
     order, edge_order = torch.randperm(NODES), torch.randperm(EDGES)
     place = order.argsort()
     permuted = net(h[order], x[order], place[edge_index[:, edge_order]], a[edge_order])
-    torch.testing.assert_close(permuted[0], features[order])
-    torch.testing.assert_close(permuted[1], points[order])
+    assert_close(permuted[0], features[order])
+    assert_close(permuted[1], points[order])
 
 
 def test_messages_go_from_the_first_row_to_the_second():
@@ -118,7 +113,7 @@ def test_graphs_of_a_batch_do_not_meet():
     together = [torch.cat(parts, -1 if index == 2 else 0) for index, parts in enumerate(zip(*graphs, strict=True))]
     together[2][:, EDGES:] += NODES
     for ours, theirs in zip(net(*together), zip(*[net(*graph) for graph in graphs], strict=True), strict=True):
-        torch.testing.assert_close(ours, torch.cat(theirs))
+        assert_close(ours, torch.cat(theirs))
 
 
 @pytest.mark.parametrize("displacement", ["plain", "unit", "soft"])
@@ -149,7 +144,7 @@ def test_compiled_for_any_graph():
     for nodes, edges in ((6, 14), (9, 40), (7, 5)):
         inputs = (torch.randn(nodes, 3), torch.randn(nodes, 3), torch.randn(nodes, 3))
         edge_index, a = torch.randint(nodes, (2, edges)), torch.randn(edges, 2)
-        torch.testing.assert_close(compiled(*inputs, edge_index, a), net(*inputs, edge_index, a))
+        assert_close(compiled(*inputs, edge_index, a), net(*inputs, edge_index, a))
 
 
 def test_attributes_of_nodes():
@@ -193,6 +188,7 @@ def test_bad_inputs_are_named():
         ((h, x, edge_index, a[:-1]), ShapeError, r"edge_attributes has shape \(13, 2\), expected \(14, 2\)"),
         ((h, x, edge_index + NODES, a), DomainError, "there are 6 nodes, counted from 0"),
         ((h, x, edge_index.float(), a), DTypeError, "expected int64"),
+        ((h, x, edge_index, a.float()), DTypeError, "edge_attributes and features have dtypes"),
     ):
         with pytest.raises(error, match=message):
             net(*arguments)
@@ -200,6 +196,8 @@ def test_bad_inputs_are_named():
         EGNN(3, 4, 8)(h, x, edge_index, a)
     with pytest.raises(ShapeError, match=r"velocities are of shape \(6, 2\), expected shape \(6, 3\)"):
         VelocityEGNN(3, 8, 2)(h, x, x[:, :2], edge_index, a)
+    with pytest.raises(DTypeError, match="velocities and points have dtypes"):
+        VelocityEGNN(3, 8, 2)(h, x, x.float(), edge_index, a)
     with pytest.raises(ShapeError, match="velocities are missing"):
         EGNNLayer(3, 3, 8, velocity=True)(h, x, edge_index)
     with pytest.raises(ShapeError, match="build it with velocity=True"):

@@ -8,15 +8,9 @@ from cliffnet.errors import AlgebraMismatchError, ConfigError, DTypeError, Shape
 from cliffnet.geometry import pga3d
 from cliffnet.nn import CrossAttention, SelfAttention, geometric_attention, join_attention
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 PGA = Algebra(3, 0, 1)
-
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def _streams(*batch, heads=3, kv_heads=1, queries=4, keys=5):

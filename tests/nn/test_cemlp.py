@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cliffnet import Algebra, Partition, nn
+from helpers.precise import assert_close
 
 
 @pytest.mark.parametrize("blocks", ["cgenn", "glgenn"])
@@ -17,9 +18,9 @@ def test_layers_one_by_one(blocks, num_layers):
     x = torch.randn(5, 3, 8, dtype=torch.float64, requires_grad=True)
     inputs = (x, *mlp.parameters())
     found, expected = mlp(x), mlp.layers(x)
-    torch.testing.assert_close(found, expected)
+    assert_close(found, expected)
     weight = torch.randn_like(found)
     for one, other in zip(
         torch.autograd.grad(found, inputs, weight), torch.autograd.grad(expected, inputs, weight), strict=True
     ):
-        torch.testing.assert_close(one, other)
+        assert_close(one, other)

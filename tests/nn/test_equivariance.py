@@ -20,16 +20,10 @@ from cliffnet.nn import (
 )
 from cliffnet.testing import assert_equivariant
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 SIGNATURES = [(3, 0, 1), (3, 0, 0), (2, 0, 1), (1, 3, 0), (4, 1, 0)]
 ALGEBRAS = [pytest.param(Algebra(*signature), id=str(Algebra(*signature))) for signature in SIGNATURES]
-
-
-@pytest.fixture(autouse=True)
-def _double_precision():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def _randomized(module):

@@ -11,19 +11,14 @@ from cliffnet import functional as F
 from cliffnet.errors import AlgebraMismatchError, ConfigError, DomainError, DTypeError, ShapeError
 from cliffnet.nn import CEMLP, ClassNormalization, EquivariantGraphConvolution, MVLayerNorm, MVSiLU
 from cliffnet.testing import assert_equivariant
+from helpers.precise import assert_close
+
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 ALGEBRAS = [Algebra(3), Algebra(1, 3), Algebra(2, 0, 1)]
 # Few edges and many: the layer works in two ways. Nodes 4 and 5 hear nothing; edges repeat, and one is a loop.
 FEW = torch.tensor([[0, 1, 2, 4], [1, 0, 0, 3]])
 MANY = torch.tensor([[0, 1, 2, 4, 3, 2, 2, 5, 1], [1, 0, 0, 3, 2, 2, 1, 0, 0]])
-
-
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def _layer(partition, **options):
@@ -57,10 +52,10 @@ def test_it_does_what_a_loop_over_the_edges_does(edge_index, aggregation, attrib
     x = torch.randn(6, 2, 8)
     more = (torch.randn(edge_index.shape[1], 1, 8), torch.randn(6, 3, 8)) if attributes else ()
     expected = _loop(layer, x, edge_index, *more)
-    torch.testing.assert_close(layer(x, edge_index, *more), expected)
+    assert_close(layer(x, edge_index, *more), expected)
     blade_major = layer(F.to_blade_major(x), edge_index, *(F.to_blade_major(value) for value in more))
     assert F.is_blade_major(blade_major)
-    torch.testing.assert_close(blade_major, expected)
+    assert_close(blade_major, expected)
 
 
 @pytest.mark.parametrize("algebra", ALGEBRAS, ids=str)
@@ -83,7 +78,7 @@ def test_relabelling_nodes_and_reordering_edges():
     place = torch.empty_like(order)
     place[order] = torch.arange(6)
     shuffled = place[MANY][:, torch.randperm(MANY.shape[1])]
-    torch.testing.assert_close(layer(x[order], shuffled), layer(x, MANY)[order])
+    assert_close(layer(x[order], shuffled), layer(x, MANY)[order])
 
 
 def test_blocks_say_what_an_mlp_is_made_of():
@@ -99,7 +94,7 @@ def test_blocks_say_what_an_mlp_is_made_of():
     mlp = CEMLP(2, 3, 1, partition=partition, blocks={"normalization": None})
     assert mlp.layers[2].normalization is None
     x = torch.randn(4, 2, 32)
-    torch.testing.assert_close(mlp.after_first(mlp.first(x)), mlp(x))
+    assert_close(mlp.after_first(mlp.first(x)), mlp(x))
 
 
 def test_copies_compute_the_same():
@@ -118,7 +113,7 @@ def test_wrong_requests_are_named():
     for options, error, message in [
         ({"out_channels": 3}, ConfigError, "2 go in and 3 out"),
         ({"aggregation": "max"}, ConfigError, "choose one of mean, sum"),
-        ({"edge_channels": -1}, ConfigError, "edge_channels"),
+        ({"edge_channels": -1}, ConfigError, "edge_channels is -1; give a whole number of at least 0"),
         ({"blocks": "egnn"}, ConfigError, "choose one of cgenn, glgenn"),
     ]:
         with pytest.raises(error, match=message):

@@ -16,6 +16,8 @@ from cliffnet.nn import (
 )
 from cliffnet.testing import assert_equivariant
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 ALGEBRAS = [Algebra(3), Algebra(2, 0, 1), Algebra(1, 3), Algebra(3, 0, 1), Algebra(metric=(1, 0, -2, 0))]
 PARTITIONS = {
     "grade": Partition.by_grade,
@@ -38,14 +40,6 @@ LAYERS = {
     "mlp": lambda partition: CEMLP(3, 4, 2, partition=partition),
 }
 SHAPE = (2, 5, 3)
-
-
-@pytest.fixture(autouse=True)
-def _double_precision():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def _randomized(layer):

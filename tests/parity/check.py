@@ -7,12 +7,15 @@ the same config and parameters, and every recorded array is compared by max|ours
 Bars: float64 1e-9 for outputs and 1e-8 for gradients; float32 1e-4 and 1e-3. Files about a whole algebra hold inputs
 and outputs in a basis that they name, with bars of their own (families/algebra_measures.py): products 1e-12 of the l1
 norms, functions 1e-11, whole numbers exactly. The exit code is 0 only if every file passed.
+With --backend cuda our side runs on the CUDA device.
 """
 
 import argparse
 import os
 import sys
 from pathlib import Path
+
+import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -28,6 +31,9 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = parse_arguments(argv)
+    if arguments.backend == "cuda" and not torch.cuda.is_available():
+        print("no CUDA device")
+        return 2
     if arguments.backend:
         # Read when cliffnet is imported, so before the families are.
         os.environ["CLIFFNET_BACKEND"] = arguments.backend

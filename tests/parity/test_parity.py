@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cliffnet import Algebra
 
@@ -253,3 +254,9 @@ def test_unreadable_and_unsupported_files_are_told_without_a_traceback(tmp_path)
     assert result.returncode == 1
     assert result.stdout.endswith("1 ok, 2 failed, 2 unsupported\n")
     assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_device_the_cuda_backend_is_one_line(check, capsys):
+    assert check([str(SINGLE[0]), "--backend", "cuda"]) == 2
+    assert capsys.readouterr().out == "no CUDA device\n"

@@ -118,7 +118,7 @@ def test_errors_do_not_see_where_a_sample_is_seen_from(name, model, symmetric):
         if name == "signed-volume":
             data["target"] = data["target"] * torch.linalg.det(turn)
     after = task.errors(net, data)["loss"]
-    close = torch.allclose(after, before, rtol=1e-6, atol=1e-8)
+    close = torch.allclose(after, before, rtol=1e-9, atol=1e-9)
     assert close if symmetric else not close
 
 

@@ -10,6 +10,7 @@ from cliffnet.algebra._layout import Layout as Layout
 from cliffnet.algebra._layout import check_polarity as check_polarity
 from cliffnet.algebra._layout import layout_of_key as layout_of_key
 from cliffnet.algebra._maps import LinearMaps as LinearMaps
+from cliffnet.algebra._maps import MapTable as MapTable
 from cliffnet.algebra._maps import map_table as map_table
 from cliffnet.algebra._maps import transposed_maps as transposed_maps
 from cliffnet.algebra._matrix import matrix_entries as matrix_entries

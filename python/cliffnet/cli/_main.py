@@ -12,12 +12,12 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from cliffnet.cli import _demo, _eval, _info, _reproduce, _train
+from cliffnet.cli import _demo, _eval, _info, _reproduce, _train, _warmup
 from cliffnet.errors import CliffnetError, CliffnetInternalError
 from cliffnet.training import TrainingInterrupted
 from cliffnet.training.reproduction import ReproductionInterrupted
 
-_COMMANDS = (_info, _train, _eval, _reproduce, _demo)
+_COMMANDS = (_info, _train, _eval, _reproduce, _demo, _warmup)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -96,7 +96,8 @@ def load_lorentz_invariants(
     """Return events of four particles with :func:`lorentz_target`, generated at the first call and cached.
 
     Masses are log-uniform in [1/2, 2] and momenta N(0, I); the whole event is then boosted in a uniform direction, by
-    a rapidity that is uniform in [0, 1], or in [2, 3] in the set ``"boosted"``, whose energies are ten times as large.
+    a rapidity that is uniform in [0, 1], or in [2, 3] in the set ``"boosted"``, whose energies are about five times as
+    large.
 
     Parameters
     ----------

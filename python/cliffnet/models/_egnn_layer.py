@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cliffnet.errors import ConfigError, ShapeError
 from cliffnet.functional._checks import check_together
 from cliffnet.nn._neighbourhood import gather, segment_mean, segment_sum, split_edges
-from cliffnet.nn.config import check_channels, check_choice
+from cliffnet.nn.config import check_channels, check_choice, check_optional_channels
 
 EGNN_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
@@ -102,9 +102,7 @@ class EGNNLayer(nn.Module):
         check_choice("displacement", displacement, _DISPLACEMENTS)
         check_choice("aggregation", aggregation, ("mean", "sum"))
         check_choice("activation", activation, tuple(EGNN_ACTIVATIONS))
-        for name, attributes in (("edge_channels", edge_channels), ("node_channels", node_channels)):
-            if not isinstance(attributes, int) or attributes < 0:
-                raise ConfigError(f"{name} is {attributes!r}; give a whole number of at least 0")
+        check_optional_channels(edge_channels=edge_channels, node_channels=node_channels)
         if residual and in_channels != out_channels:
             raise ConfigError(
                 f"residual adds {in_channels} channels to {out_channels}; give equal numbers or residual=False"
@@ -119,10 +117,11 @@ class EGNNLayer(nn.Module):
         self.edge_mlp = nn.Sequential(to_message, act(), nn.Linear(hidden, hidden), act())
         to_node = nn.Linear(in_channels + hidden + node_channels, hidden)
         self.node_mlp = nn.Sequential(to_node, act(), nn.Linear(hidden, out_channels))
+        to_hidden, to_step = nn.Linear(hidden, hidden), nn.Linear(hidden, 1, bias=False)
+        # the first steps should leave the points nearly where they are
+        nn.init.xavier_uniform_(to_step.weight, gain=_COORDINATE_GAIN)
         ends = (nn.Tanh(),) if tanh else ()
-        self.coordinate_mlp = nn.Sequential(nn.Linear(hidden, hidden), act(), nn.Linear(hidden, 1, bias=False), *ends)
-        # the first steps should leave the points where they are
-        nn.init.xavier_uniform_(self.coordinate_mlp[2].weight, gain=_COORDINATE_GAIN)  # type: ignore[arg-type]
+        self.coordinate_mlp = nn.Sequential(to_hidden, act(), to_step, *ends)
         self.attention = nn.Linear(hidden, 1) if attention else None
         self.velocity_mlp = (
             nn.Sequential(nn.Linear(in_channels, hidden), act(), nn.Linear(hidden, 1)) if velocity else None
@@ -173,7 +172,7 @@ class EGNNLayer(nn.Module):
         else:
             check_graph(features, points, velocities, self.in_channels, self.velocity_mlp is not None)
             edges = prepare_edges(edge_index, edge_attributes, features, self.edge_channels)
-        check_attributes(node_attributes, features.shape[0], self.node_channels, "node_attributes")
+        check_attributes(node_attributes, features, features.shape[0], self.node_channels, "node_attributes")
         count = points.shape[0]
         difference = gather(points, edges.targets) - gather(points, edges.sources)
         messages = self._messages(features, difference.square().sum(-1, keepdim=True), edges)
@@ -190,10 +189,11 @@ class EGNNLayer(nn.Module):
 
     def _messages(self, features: Tensor, squares: Tensor, edges: Edges) -> Tensor:
         first = self.edge_mlp[0]
-        own, other, rest = first.weight.split([self.in_channels, self.in_channels, 1 + self.edge_channels], 1)  # type: ignore[operator]
+        assert isinstance(first, nn.Linear)
+        own, other, rest = first.weight.split([self.in_channels, self.in_channels, 1 + self.edge_channels], 1)
         # a linear map of a pair is the sum of maps of both, which nodes share among their edges
         of_edges = squares if edges.attributes is None else torch.cat([squares, edges.attributes], -1)
-        hidden = nn.functional.linear(of_edges, rest, first.bias)  # type: ignore[arg-type]
+        hidden = nn.functional.linear(of_edges, rest, first.bias)
         hidden = hidden + gather(nn.functional.linear(features, own), edges.targets)
         hidden = hidden + gather(nn.functional.linear(features, other), edges.sources)
         messages: Tensor = self.edge_mlp[1:](hidden)
@@ -226,19 +226,23 @@ def check_graph(
     if needs_velocities and (velocities is None or velocities.shape != points.shape):
         given = "missing" if velocities is None else f"of shape {tuple(velocities.shape)}"
         raise ShapeError(f"the velocities are {given}, expected shape {tuple(points.shape)}")
+    if velocities is not None:
+        check_together(velocities, points, "velocities and points")
 
 
 def prepare_edges(edge_index: Tensor, attributes: Tensor | None, nodes: Tensor, channels: int) -> Edges:
     """Check the edges and their attributes."""
     sources, targets = split_edges(edge_index, nodes)
-    check_attributes(attributes, sources.shape[0], channels, "edge_attributes")
+    check_attributes(attributes, nodes, sources.shape[0], channels, "edge_attributes")
     return Edges(sources, targets, attributes)
 
 
-def check_attributes(attributes: Tensor | None, count: int, channels: int, name: str) -> None:
-    """Refuse attributes that are not ``(count, channels)``, and any where there are no channels for them."""
+def check_attributes(attributes: Tensor | None, features: Tensor, count: int, channels: int, name: str) -> None:
+    """Refuse attributes that are not ``(count, channels)`` as the features are, and any without channels for them."""
     if attributes is None and channels:
         raise ShapeError(f"{name} are missing, expected shape ({count}, {channels})")
     if attributes is not None and (not channels or tuple(attributes.shape) != (count, channels)):
         expected = f"({count}, {channels})" if channels else f"none: the layer was built without {name}"
         raise ShapeError(f"{name} has shape {tuple(attributes.shape)}, expected {expected}")
+    if attributes is not None:
+        check_together(attributes, features, f"{name} and features")

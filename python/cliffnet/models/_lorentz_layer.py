@@ -7,12 +7,7 @@ from torch import Tensor, nn
 
 from cliffnet import functional as F
 from cliffnet.algebra import Partition
-from cliffnet.nn import (
-    BlockConfig,
-    FullyConnectedProductLayer,
-    MVLayerNorm,
-    MVLinear,
-)
+from cliffnet.nn import BlockConfig, FullyConnectedProductLayer, MVLayerNorm, MVLinear
 from cliffnet.nn._neighbourhood import gather
 from cliffnet.nn.cemlp import block_layers
 from cliffnet.nn.config import check_choice
@@ -20,6 +15,9 @@ from cliffnet.nn.graph_convolution import AGGREGATIONS
 from cliffnet.nn.layout import cat_channels, scalar_plane
 
 LAYER_TYPES = ("fc", "gpmlp")
+
+# share of a batch in the running statistics
+_MOMENTUM = 0.1
 
 
 def invariants(x: Tensor, partition: Partition) -> Tensor:
@@ -33,6 +31,13 @@ def invariants(x: Tensor, partition: Partition) -> Tensor:
 
 class MaskedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation whose statistics leave out masked rows."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, momentum=_MOMENTUM)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalise rows ``(rows, channels)``; statistics are of those where ``mask``, shape ``(rows,)``, is True."""
@@ -48,11 +53,9 @@ class MaskedBatchNorm(nn.BatchNorm1d):
 
     @torch.no_grad()
     def _update(self, mean: Tensor, variance: Tensor) -> None:
-        momentum = 0.1 if self.momentum is None else self.momentum
-        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance, momentum)
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, _MOMENTUM)
+        self.running_var.lerp_(variance, _MOMENTUM)
 
 
 class LorentzGraphLayer(nn.Module):
@@ -193,12 +196,11 @@ class LorentzGraphLayer(nn.Module):
         if self.edge_scalars is None or h is None:
             return None
         seen, linear = invariants(messages, self.partition), self.edge_scalars[0]
-        if not isinstance(linear, nn.Linear):
-            raise AssertionError("scalar messages begin with a linear map")
+        assert isinstance(linear, nn.Linear)
         of_messages, own, other, difference = linear.weight.split([seen.shape[-1], *[h.shape[-1]] * 3], dim=1)
         # As for multivectors, the map of pairs is worked out on the nodes.
         received, sent = h @ (own + difference).mT, h @ (other - difference).mT
-        scalars: Tensor = seen @ of_messages.mT + received.index_select(0, targets) + sent.index_select(0, sources)
+        scalars: Tensor = seen @ of_messages.mT + gather(received, targets) + gather(sent, sources)
         for layer in itertools.islice(self.edge_scalars, 1, None):
             scalars = layer(scalars)
         return scalars
@@ -206,8 +208,7 @@ class LorentzGraphLayer(nn.Module):
 
 def map_pairs(x: Tensor, layer: nn.Module, sources: Tensor, targets: Tensor) -> Tensor:
     """Apply a linear map to the pairs ``(x_i, x_j, x_i - x_j)``, working it out on the nodes."""
-    if not isinstance(layer, MVLinear):
-        raise AssertionError("pairs go through a linear map first")
+    assert isinstance(layer, MVLinear)
     own, other, difference = layer.weight.chunk(3, dim=1)
     received = F.equivariant_linear(x, own + difference, layer.maps, layer.bias)
     sent = F.equivariant_linear(x, other - difference, layer.maps)

@@ -10,7 +10,7 @@ from cliffnet.errors import ShapeError
 from cliffnet.models._graphs import edges_of_batch
 from cliffnet.models._readout import partition_or_grades
 from cliffnet.nn import BlockConfig, EquivariantGraphConvolution, MVLinear
-from cliffnet.nn.config import check_channels
+from cliffnet.nn.config import check_channels, check_optional_channels
 from cliffnet.nn.layout import cat_channels, check_vectors, embed_scalars, embed_vectors
 
 
@@ -68,7 +68,8 @@ class ChargedNBodyNet(nn.Module):
         blocks: BlockConfig | dict[str, Any] | str | None = None,
     ) -> None:
         super().__init__()
-        check_channels(hidden_channels=hidden_channels, num_layers=num_layers, edge_channels=edge_channels + 1)
+        check_channels(hidden_channels=hidden_channels, num_layers=num_layers)
+        check_optional_channels(edge_channels=edge_channels)
         self.partition = partition_or_grades(partition, Algebra(3))
         self.edge_channels, self.blocks = edge_channels, BlockConfig.cast(blocks)
         embedding, bias = self.blocks.embedding_partition(self.partition), self.blocks.bias
@@ -133,7 +134,11 @@ class ChargedNBodyNet(nn.Module):
         batch, bodies = (1 if positions.dim() == 2 else shape[0]), shape[-2]
         edges = edges_of_batch(edge_index, batch, bodies, positions.device)
         charges = charges.reshape(batch * bodies, 1)
-        scalars = self._edge_scalars(charges, edges, edge_attributes)
+        if edge_attributes is None:
+            scalars = self._products_of_charges(charges, edges)
+        else:
+            count = bodies * (bodies - 1) if edge_index is None else edge_index.shape[-1]
+            scalars = self._of_all_systems(edge_attributes, batch, count)
         centred = positions - positions.mean(dim=-2, keepdim=True)
         vectors = torch.stack([centred, velocities], dim=-2).reshape(batch * bodies, 2, algebra.dim)
         x = self.embedding(cat_channels([embed_scalars(charges, algebra), embed_vectors(vectors, algebra)]))
@@ -143,20 +148,21 @@ class ChargedNBodyNet(nn.Module):
         out: Tensor = self.projection(x)
         return positions + out[:, 0, algebra.grade_slice(1)].reshape(shape)
 
-    def _edge_scalars(self, charges: Tensor, edges: Tensor, given: Tensor | None) -> Tensor | None:
-        """Return the numbers on the edges, shape (edges, edge_channels)."""
-        if given is None:
-            if self.edge_channels > 1:
-                raise ShapeError(f"this network has {self.edge_channels} numbers on each edge; give edge_attributes")
-            sources, targets = edges.unbind(0)
-            return charges[sources] * charges[targets] if self.edge_channels else None
-        if given.dim() not in (2, 3) or given.shape[-1] != self.edge_channels:
+    def _products_of_charges(self, charges: Tensor, edges: Tensor) -> Tensor | None:
+        if self.edge_channels > 1:
+            raise ShapeError(f"this network has {self.edge_channels} numbers on each edge; give edge_attributes")
+        sources, targets = edges.unbind(0)
+        return charges[sources] * charges[targets] if self.edge_channels else None
+
+    def _of_all_systems(self, attributes: Tensor, batch: int, edges: int) -> Tensor:
+        """Return the attributes of all edges, shape (batch * edges, edge_channels)."""
+        expected = (edges, self.edge_channels)
+        if tuple(attributes.shape) not in (expected, (batch, *expected)):
             raise ShapeError(
-                f"edge_attributes has shape {tuple(given.shape)}, expected (edges, {self.edge_channels}) "
-                "with or without a batch axis in front"
+                f"edge_attributes has shape {tuple(attributes.shape)}, expected {expected} for all systems alike or "
+                f"{(batch, *expected)}"
             )
-        flat = given.flatten(0, -2)
-        return flat if flat.shape[0] == edges.shape[1] else flat.repeat(edges.shape[1] // max(flat.shape[0], 1), 1)
+        return attributes.expand(batch, edges, -1).flatten(0, 1)
 
 
 def _check_bodies(positions: Tensor, velocities: Tensor, charges: Tensor) -> None:

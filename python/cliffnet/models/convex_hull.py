@@ -8,7 +8,7 @@ from cliffnet.algebra import Algebra, Partition
 from cliffnet.models._readout import channel_norms, invariant_mlp, partition_or_grades
 from cliffnet.nn import BlockConfig, Compatibility, MVLinear
 from cliffnet.nn.cemlp import product_layer
-from cliffnet.nn.config import check_channels
+from cliffnet.nn.config import check_channels, check_choice
 from cliffnet.nn.layout import check_vectors, embed_vectors
 
 
@@ -102,6 +102,7 @@ class ConvexHullNet(nn.Module):
         blocks : {"glgenn", "cgenn"}
             The family.
         """
+        check_choice("blocks", blocks, BlockConfig.PRESETS)
         algebra = Algebra(dim)
         partition = Partition.by_grade_mod(algebra, 4) if blocks == "glgenn" else Partition.by_grade(algebra)
         return cls(in_channels, 128, num_stages=2, readout_layers=2, partition=partition, blocks=blocks)

@@ -5,12 +5,13 @@ from torch import Tensor, nn
 
 from cliffnet.algebra import Algebra, Partition
 from cliffnet.errors import ConfigError, ShapeError
+from cliffnet.functional._checks import check_together
 from cliffnet.models._graphs import complete_graphs
 from cliffnet.models._lorentz_layer import LorentzGraphLayer, invariants
 from cliffnet.models._readout import partition_or_grades
 from cliffnet.nn import Compatibility, MVLinear
 from cliffnet.nn._neighbourhood import split_edges
-from cliffnet.nn.config import check_channels
+from cliffnet.nn.config import check_channels, check_dropout, check_optional_channels
 from cliffnet.nn.layout import check_vectors, embed_vectors
 
 
@@ -86,7 +87,8 @@ class LorentzTaggingNet(nn.Module):
     ) -> None:
         super().__init__()
         check_channels(hidden_mv_channels=hidden_mv_channels, num_layers=num_layers, num_classes=num_classes)
-        check_channels(hidden_scalar_channels=hidden_scalar_channels + 1, in_scalar_channels=in_scalar_channels)
+        check_channels(in_scalar_channels=in_scalar_channels, readout_channels=readout_channels)
+        check_optional_channels(hidden_scalar_channels=hidden_scalar_channels)
         if scalars_gate and not hidden_scalar_channels:
             raise ConfigError("there are no scalars that could gate; set scalars_gate=False or give scalar channels")
         self.partition = partition_or_grades(partition, Algebra(1, 3))
@@ -114,7 +116,7 @@ class LorentzTaggingNet(nn.Module):
         self.readout = nn.Sequential(
             nn.Linear(hidden_scalar_channels + hidden_mv_channels * len(self.partition), readout_channels),
             nn.ReLU(),
-            nn.Dropout(dropout_probability),
+            nn.Dropout(check_dropout(dropout_probability) or 0.0),
             nn.Linear(readout_channels, num_classes),
         )
 
@@ -131,7 +133,8 @@ class LorentzTaggingNet(nn.Module):
             Attributes such as masses, shape ``(batch, particles, in_scalar_channels)``. The network sees the logarithm
             of their magnitude plus one, with their sign.
         mask : Tensor, optional
-            Shape ``(batch, particles)``, True for particles and False for padding.
+            Shape ``(batch, particles)``, True for particles and False for padding, whose values do not matter unless
+            ``padding_counts`` is switched on.
         edge_index : Tensor, optional
             Senders and receivers, shape ``(2, edges)``, with particle ``n`` of jet ``b`` as ``b * particles + n``; all
             pairs of particles of a jet if not given. Compiled graphs need them given, for their number is not known
@@ -154,12 +157,15 @@ class LorentzTaggingNet(nn.Module):
         if edge_index is None:
             real = momenta.new_ones((batch, particles), dtype=torch.bool) if mask is None else mask.bool()
             edge_index = complete_graphs(real)
+        counted = None if mask is None or self.compatibility.padding_counts else mask.bool().flatten()
+        if counted is not None:
+            # whatever it holds, infinities too, padding must not reach a gradient
+            momenta, scalars = (x.masked_fill(~counted.view(batch, particles, 1), 0.0) for x in (momenta, scalars))
         vectors = embed_vectors(momenta.reshape(-1, 1, algebra.dim), algebra)
         edges = split_edges(edge_index, vectors)
         attributes = (torch.sign(scalars) * torch.log1p(scalars.abs())).flatten(0, 1)
         x: Tensor = self.embedding(vectors)
         h: Tensor | None = None if self.scalar_embedding is None else self.scalar_embedding(attributes)
-        counted = None if mask is None or self.compatibility.padding_counts else mask.bool().flatten()
         for layer in self.layers:
             x, h = layer(x, h, vectors, attributes, edges, counted)
         seen = invariants(x, self.partition)
@@ -184,5 +190,6 @@ def _check_particles(momenta: Tensor, scalars: Tensor, mask: Tensor | None, chan
     particles = tuple(momenta.shape[:2])
     if tuple(scalars.shape) != (*particles, channels):
         raise ShapeError(f"scalars have shape {tuple(scalars.shape)}, expected {(*particles, channels)}")
+    check_together(momenta, scalars, "momenta and scalars")
     if mask is not None and tuple(mask.shape) != particles:
         raise ShapeError(f"mask has shape {tuple(mask.shape)}, expected {particles}: one entry for each particle")

@@ -7,10 +7,11 @@ second the node that receives. Values have the nodes or edges on their first axi
 import torch
 from torch import Tensor
 
-from cliffnet import functional as F
 from cliffnet.errors import DeviceError, DomainError, DTypeError, ShapeError
 from cliffnet.functional._checks import check_strided
 from cliffnet.functional._domain import refuse
+from cliffnet.ops import gather as gather
+from cliffnet.ops import segment_sum as segment_sum
 
 _INTEGER = (torch.int64, torch.int32)
 
@@ -72,59 +73,10 @@ def check_edge_values(values: Tensor, sources: Tensor, name: str) -> None:
         )
 
 
-def gather(values: Tensor, index: Tensor) -> Tensor:
-    """Return ``values[index]``, in the memory format of ``values``.
-
-    Parameters
-    ----------
-    values : Tensor
-        Shape ``(nodes, ...)``.
-    index : Tensor
-        Shape ``(edges,)``.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(edges, ...)``.
-    """
-    if F.is_blade_major(values):
-        return values.movedim(-1, 0).index_select(1, index).movedim(0, -1)
-    return values.index_select(0, index)
-
-
-def segment_sum(values: Tensor, index: Tensor, count: int) -> Tensor:
-    """Sum the values with the same index, ``out[i] = sum of values[e] over index[e] = i``.
-
-    Parameters
-    ----------
-    values : Tensor
-        Shape ``(edges, ...)``.
-    index : Tensor
-        Shape ``(edges,)``, below ``count``.
-    count : int
-        Number of nodes.
-
-    Returns
-    -------
-    Tensor
-        Shape ``(count, ...)`` in the memory format of ``values``; zero where no index points.
-
-    Notes
-    -----
-    On CPUs the order of the sums is that of the edges, so results are the same bits in every run. On GPUs it is not,
-    unless ``torch.use_deterministic_algorithms`` is set.
-    """
-    if F.is_blade_major(values):
-        planes = values.movedim(-1, 0)
-        total = planes.new_zeros((planes.shape[0], count, *planes.shape[2:])).index_add(1, index, planes)
-        return total.movedim(0, -1)
-    return values.new_zeros((count, *values.shape[1:])).index_add(0, index, values)
-
-
 def segment_mean(values: Tensor, index: Tensor, count: int) -> Tensor:
     """Average the values with the same index; zero where no index points.
 
-    Parameters, result and notes are those of :func:`segment_sum`.
+    Parameters and result are those of :func:`cliffnet.reference.segment_sum`.
     """
     arrivals = index.new_zeros(count).index_add(0, index, torch.ones_like(index)).clamp(min=1)
     divisor = arrivals.to(values.dtype).reshape(-1, *[1] * (values.dim() - 1))

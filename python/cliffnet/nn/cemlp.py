@@ -68,8 +68,7 @@ class CEMLP(nn.Module):
     def first(self) -> MVLinear:
         """The linear map at the input."""
         layer = self.layers[0]
-        if not isinstance(layer, MVLinear):
-            raise AssertionError("an MLP begins with a linear map")
+        assert isinstance(layer, MVLinear)
         return layer
 
     def after_first(self, x: Tensor) -> Tensor:

@@ -49,6 +49,12 @@ def check_channels(**counts: object) -> None:
         _positive_integer(name, count)
 
 
+def check_optional_channels(**counts: object) -> None:
+    """Raise :class:`ConfigError` unless every named count is a whole number of at least 0."""
+    for name, count in counts.items():
+        _natural_number(name, count)
+
+
 def check_partition(partition: object) -> Partition:
     """Return ``partition``, or raise :class:`AlgebraMismatchError` if it is not one."""
     if not isinstance(partition, Partition):

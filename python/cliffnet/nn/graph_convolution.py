@@ -9,7 +9,7 @@ from cliffnet.algebra import Partition
 from cliffnet.errors import ConfigError, ShapeError
 from cliffnet.nn._neighbourhood import check_edge_values, gather, segment_mean, segment_sum, split_edges
 from cliffnet.nn.cemlp import CEMLP
-from cliffnet.nn.config import BlockConfig, check_channels, check_choice, check_partition
+from cliffnet.nn.config import BlockConfig, check_channels, check_choice, check_optional_channels, check_partition
 from cliffnet.nn.layout import cat_channels, check_multivectors
 
 AGGREGATIONS = {"mean": segment_mean, "sum": segment_sum}
@@ -76,7 +76,7 @@ class EquivariantGraphConvolution(nn.Module):
     ) -> None:
         super().__init__()
         check_channels(in_channels=in_channels, out_channels=out_channels)
-        check_channels(edge_channels=edge_channels + 1, node_channels=node_channels + 1)
+        check_optional_channels(edge_channels=edge_channels, node_channels=node_channels)
         check_choice("aggregation", aggregation, tuple(AGGREGATIONS))
         if residual and in_channels != out_channels:
             raise ConfigError(

@@ -1,6 +1,7 @@
 """Geometric products of a multivector with its own linear image, each path of classes with a learnt weight."""
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ def _halved(value: Tensor) -> Tensor:
     return 0.7071067811865476 * value
 
 
-class _ProductLayer(nn.Module):
+class _ProductLayer(nn.Module, ABC):
     """What both product layers share: the right factor and the first-order term."""
 
     weight: nn.Parameter
@@ -46,9 +47,9 @@ class _ProductLayer(nn.Module):
             if layer is not None:
                 layer.reset_parameters()
 
+    @abstractmethod
     def product(self, x: Tensor, right: Tensor, weight: Tensor) -> Tensor:
-        """Multiply; the subclasses say how channels are paired."""
-        raise NotImplementedError
+        """Multiply, pairing channels in the way of the layer."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map multivectors ``(..., in_channels, B)`` to ``(..., out_channels, B)``.

@@ -13,7 +13,7 @@ import torch
 
 from cliffnet import _env, _rust
 from cliffnet._log import logger, warn_once
-from cliffnet.errors import BackendUnavailableError
+from cliffnet.errors import BackendUnavailableError, ConfigError
 from cliffnet.ops._backend import active_backend
 
 Places = list[tuple[bool, str]]
@@ -54,6 +54,14 @@ def cache_folder() -> str | None:
         return None
 
 
+def is_tuning() -> bool:
+    """Tell whether the threads of blocks are to be chosen by measuring."""
+    asked = _env.read(_env.AUTOTUNE)
+    if asked not in ("", "0", "1"):
+        raise ConfigError(f"CLIFFNET_AUTOTUNE is '{asked}', expected 0 or 1; unset it for the table")
+    return asked == "1"
+
+
 @cache
 def cuda_operators() -> frozenset[str]:
     """Return the names of the operators that have a CUDA kernel here; registers them at the first call."""
@@ -62,7 +70,7 @@ def cuda_operators() -> frozenset[str]:
     library = Path(torch.__file__).parent / "lib" / "libtorch_cuda.so"
     places = compiler_places(torch.version.cuda, sys.path)
     try:
-        names = frozenset(_rust.register_cuda(str(library), DRIVER, places, cache_folder()))
+        names = frozenset(_rust.register_cuda(str(library), DRIVER, places, cache_folder(), is_tuning()))
     except BackendUnavailableError as error:
         warn_once(f"the CUDA kernels cannot run ({error}); the slower reference backend is used for CUDA tensors")
         return frozenset()

@@ -11,6 +11,7 @@ from torch import Tensor
 from cliffnet import reference
 from cliffnet.algebra import map_table
 from cliffnet.ops._bilinear import is_blade_major
+from cliffnet.ops._linear_gemm import linear_gradients, linear_products
 from cliffnet.ops._operator import Gradients, Operator
 
 _INPUT, _WEIGHT, _BIAS = 1, 2, 4
@@ -35,6 +36,9 @@ class _EquivariantLinear(Operator):
 
     def reference(self, x: Tensor, weight: Tensor, bias: Tensor, maps: int) -> Tensor:
         return reference.equivariant_linear(x, weight, bias, maps)
+
+    def composed(self, x: Tensor, weight: Tensor, bias: Tensor, maps: int) -> Tensor:
+        return linear_products(x, weight, bias, maps)
 
     def gradients(self, cotangents: Gradients, arguments: tuple[Any, ...], needed: tuple[bool, ...]) -> Gradients:
         (cotangent,) = cotangents
@@ -72,6 +76,11 @@ class _EquivariantLinearBackward(Operator):
         self, cotangent: Tensor, x: Tensor, weight: Tensor, maps: int, needed: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         return reference.equivariant_linear_backward(cotangent, x, weight, maps, needed)
+
+    def composed(
+        self, cotangent: Tensor, x: Tensor, weight: Tensor, maps: int, needed: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return linear_gradients(cotangent, x, weight, maps, needed)
 
     def gradients(self, cotangents: Gradients, arguments: tuple[Any, ...], needed: tuple[bool, ...]) -> Gradients:
         cotangent, x, weight, maps, wanted = arguments

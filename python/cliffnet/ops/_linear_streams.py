@@ -15,7 +15,7 @@ from torch.nn.functional import linear
 from cliffnet.algebra import map_table
 from cliffnet.ops._linear import equivariant_linear, equivariant_linear_backward
 from cliffnet.ops._operator import Gradients, differentiate, is_plain
-from cliffnet.ops._remade import RemadeFunction, keep, kept
+from cliffnet.ops._remade import keep, kept
 
 _TENSORS = 8
 _INPUT, _WEIGHT, _BIAS = 1, 2, 4
@@ -105,7 +105,7 @@ def _run(*arguments: Any) -> Streams:
     return outputs, scalar_outputs.view(*leading, mv_to_scalar.shape[0])
 
 
-class _Recorded(RemadeFunction):
+class _Recorded(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, *arguments: Any) -> Streams:
         keep(context, arguments[:_TENSORS])

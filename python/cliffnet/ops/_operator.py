@@ -30,7 +30,7 @@ from cliffnet._log import warn_once
 from cliffnet.errors import CliffnetInternalError, DTypeError
 from cliffnet.ops._backend import active_backend
 from cliffnet.ops._cuda import cuda_operators
-from cliffnet.ops._remade import RemadeFunction, keep, kept
+from cliffnet.ops._remade import keep, kept
 
 _functorch_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
 _is_legacy_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
@@ -46,6 +46,9 @@ _grad_enabled: Callable[[], bool] = torch.is_grad_enabled
 _NAMED = re.compile(r"cliffnet: \[(?P<name>\w+)\] (?P<message>.*)", re.DOTALL)
 _PLAIN = (Tensor, torch.nn.Parameter)
 _HALF = (torch.bfloat16, torch.float16)
+
+OPERATORS: dict[str, "Operator"] = {}
+"""Every operator by its name."""
 
 Gradients = tuple[Tensor | None, ...]
 Result = Any
@@ -78,19 +81,23 @@ class Operator(ABC):
     direct: Callable[..., Result]
 
     def __init__(self) -> None:
+        OPERATORS[self.name] = self
         self._library = torch.library.Library("cliffnet", "FRAGMENT")
-        self._native = active_backend() == "rust"
-        kernel_name = f"{self.name}_kernel"
+        kernel_name, is_native = f"{self.name}_kernel", active_backend() == "rust"
         for name in (self.name, kernel_name):
-            if not self._native:
+            # the native part defines operators that it has kernels of, of some for CUDA devices alone
+            if not torch._C._dispatch_has_kernel(f"cliffnet::{name}"):
                 self._library.define(f"{name}{self.schema}")
+            is_native = is_native and torch._C._dispatch_has_kernel_for_dispatch_key(f"cliffnet::{name}", "CPU")
+            if not is_native:
                 self._library.impl(name, self._declared_reference, "CPU")
             for device in ("CUDA", "XPU", "MPS"):
                 if device != "CUDA" or self.name not in cuda_operators():
-                    self._library.impl(name, self._fallback, device)
+                    is_composed = device == "CUDA" and type(self).composed is not Operator.composed
+                    self._library.impl(name, self.declared_composition if is_composed else self._fallback, device)
         self.raw: Callable[..., Result] = getattr(torch.ops.cliffnet, self.name).default
         self._kernel: Callable[..., Result] = getattr(torch.ops.cliffnet, kernel_name).default
-        direct = _rust.direct_operator(self.name) if self._native else None
+        direct = _rust.direct_operator(self.name) if is_native else None
         function, forward = (_refuse, None) if direct is None else (direct.function(), direct.forward())
         self.direct = cast("Callable[..., Result]", function)
         self._record = _recording_function(self, cast("Callable[..., Result] | None", forward)).apply
@@ -110,6 +117,13 @@ class Operator(ABC):
         """Return the result by operations that know every transform and every order of derivative."""
         return self.reference(*arguments)
 
+    def composed(self, *arguments: Any) -> Result:
+        """Return the result on CUDA devices by few kernels of torch and of other operators, without derivatives.
+
+        Operators define it that have no CUDA kernel of their own; those without either run the reference there.
+        """
+        return self.reference(*arguments)
+
     def gradients(self, cotangents: Gradients, arguments: tuple[Any, ...], needed: tuple[bool, ...]) -> Gradients:
         """Return the gradient of each tensor argument, or None where it is not needed.
 
@@ -125,11 +139,23 @@ class Operator(ABC):
         return self._declared_reference(*arguments)
 
     def _declared_reference(self, *arguments: Any) -> Result:
-        """Run the reference; lay the result out as the fake promised, which compiled graphs rely on."""
-        result, declared = self.reference(*arguments), self.fake(*arguments)
+        """Run the reference, laid out as the fake promised."""
+        return self._declared(self.reference, arguments)
+
+    def declared_composition(self, *arguments: Any) -> Result:
+        """Run what CUDA devices run for :meth:`composed`: the composition, laid out as the fake promised."""
+        return self._declared(self.composed, arguments)
+
+    def _declared(self, function: Callable[..., Result], arguments: tuple[Any, ...]) -> Result:
+        """Run a function; lay the result out as the fake promised, which compiled graphs rely on."""
+        declared = self.fake(*arguments)
+        strides = [one.stride() for one in ((declared,) if isinstance(declared, Tensor) else declared)]
+        # its memory is free for the function
+        del declared
+        result = function(*arguments)
         if isinstance(result, Tensor):
-            return _laid_out(result, declared)
-        return tuple(_laid_out(one, other) for one, other in zip(result, declared, strict=True))
+            return _laid_out(result, strides[0])
+        return tuple(_laid_out(one, stride) for one, stride in zip(result, strides, strict=True))
 
     def _register(self) -> None:
         name = f"cliffnet::{self.name}"
@@ -277,8 +303,8 @@ def differentiate(
     return tuple(next(gradients) if is_needed else None for is_needed in needed)
 
 
-def _laid_out(result: Tensor, declared: Tensor) -> Tensor:
-    return result if result.stride() == declared.stride() else declared.copy_(result)
+def _laid_out(result: Tensor, stride: Sequence[int]) -> Tensor:
+    return result if result.stride() == stride else result.new_empty_strided(result.shape, stride).copy_(result)
 
 
 def _autocasted(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -300,7 +326,9 @@ def _translated(error: RuntimeError) -> RuntimeError:
         return CliffnetInternalError(message.splitlines()[0] + "; please report this")
     named = _NAMED.search(message)
     if named:
-        found: RuntimeError = getattr(errors, named["name"])(named["message"])
+        # torch's own class, where it is torch that refused
+        kind = torch.OutOfMemoryError if named["name"] == "OutOfMemoryError" else getattr(errors, named["name"])
+        found: RuntimeError = kind(named["message"])
         return found
     return error
 
@@ -319,7 +347,7 @@ def _recording_function(operator: Operator, native_forward: Callable[..., Result
         context.set_materialize_grads(False)
         return operator.dispatched(*arguments)
 
-    class Recorded(RemadeFunction):
+    class Recorded(torch.autograd.Function):
         forward = staticmethod(record if operator.is_remade or native_forward is None else native_forward)
 
         @staticmethod

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cliffnet.ops._attention import attention_features, attention_features_backward, attention_values
 from cliffnet.ops._operator import differentiate, is_plain
-from cliffnet.ops._remade import RemadeFunction, keep, kept
+from cliffnet.ops._remade import keep, kept
 
 
 def shared_key_attention(
@@ -77,7 +77,7 @@ def _averages(found: tuple[Tensor, ...], arguments: tuple[Any, ...]) -> tuple[Te
     return result
 
 
-class _Recorded(RemadeFunction):
+class _Recorded(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
         keep(context, arguments[:3])

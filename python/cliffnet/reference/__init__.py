@@ -35,5 +35,7 @@ from cliffnet.reference._linear import equivariant_linear as equivariant_linear
 from cliffnet.reference._linear import equivariant_linear_backward as equivariant_linear_backward
 from cliffnet.reference._product_and_join import channel_groups as channel_groups
 from cliffnet.reference._product_and_join import product_and_join as product_and_join
+from cliffnet.reference._segments import gather as gather
+from cliffnet.reference._segments import segment_sum as segment_sum
 from cliffnet.reference._steerable import steerable_product as steerable_product
 from cliffnet.reference._steerable import steerable_product_backward as steerable_product_backward

@@ -23,7 +23,7 @@ use crate::scratch::OnLine;
 use crate::tile::Operands;
 use crate::vectorize::{LaneFunction, Vectorize};
 use crate::weight_panel::{PanelShape, Weights};
-use crate::weighted_execute::{ROWS_AT_ONCE, by_dtype};
+use crate::weighted_execute::by_dtype;
 use crate::weighted_program::ProductCompute;
 
 /// The function that makes a factor of the parameters and the invariant.
@@ -308,19 +308,11 @@ unsafe fn differentiate<S: Storage, const TILE: usize>(
     let tiles = Operands { geometry, memory: operands, sizes: [gate.table.size(); 3], inputs: 2, is_reread: false };
     let shape = PanelShape::of::<S::Compute>(2 * gate.table.len(), parameters[0].shape.channels);
     let numbers = OnLine::<[S::Compute; TILE]>(std::array::from_fn(|lane| S::Compute::from_f64(lane as f64)));
-    let sums = partial.cast::<S::Compute>();
-    let mut panel = shape.zeros::<S::Compute>();
-    // whole tiles, so that they begin at the same lanes however many are added up at once
-    let rows = ROWS_AT_ONCE * shape.channels as i64;
-    let step = (rows + TILE as i64 - 1) / TILE as i64 * TILE as i64;
     // SAFETY: the contract is passed on; planes are valid for whole vectors of lanes, at most a tile, and so are the
     // panels of parameters and their gradients from the column of any lane on.
     unsafe {
-        sums.write_bytes(0, shape.paths * shape.channels);
-        let mut first = lanes.start;
-        while first < lanes.end {
-            let last = (first + step).min(lanes.end);
-            tiles.for_each_tile::<S, TILE>(isa, first..last, |tile| {
+        shape.sum(lanes, partial.cast::<S::Compute>(), |lanes, panel| {
+            tiles.for_each_tile::<S, TILE>(isa, lanes, |tile| {
                 let [cotangent, x, by_x] = tile.planes;
                 let backward = Backward {
                     gate,
@@ -330,13 +322,10 @@ unsafe fn differentiate<S: Storage, const TILE: usize>(
                     cotangent: cotangent.read(),
                     x: x.read(),
                     by_x,
-                    by_parameters: shape.planes_mut(panel.start().cast(), tile.first),
+                    by_parameters: shape.planes_mut(panel, tile.first),
                 };
                 S::Compute::vectorize(isa, backward);
             });
-            shape.fold(panel.read(), sums);
-            panel.clear();
-            first = last;
-        }
+        });
     }
 }

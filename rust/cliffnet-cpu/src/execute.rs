@@ -6,6 +6,7 @@ use crate::dtype::{BFloat16, DType, Float16, Storage};
 use crate::geometry::{Geometry, Offsets};
 use crate::isa::Isa;
 use crate::kernel::{Compute, Planes, PlanesMut};
+use crate::leaf_kernel::LeafRun;
 use crate::matrix_program::MatrixProgram;
 use crate::operation::Operation;
 use crate::pack::{pack, unpack};
@@ -161,7 +162,7 @@ pub(crate) unsafe fn run_steps<T: Compute, const N: usize>(
         for (index, step) in operation.steps().iter().enumerate() {
             // SAFETY: lanes of a later tile come right after those of the one before; the rest is passed on.
             unsafe {
-                let [left, right, out] = [step.left, step.right, step.out].map(|i| planes[i].from(first * count));
+                let [left, right, out] = [step.left, step.right, step.out].map(|i| planes[i].skip(first * count));
                 run_step(&step.program, isa, [left, right, out], shape, !operation.is_first(index), buffers);
             }
         }
@@ -183,7 +184,7 @@ unsafe fn run_step<T: Compute>(
 ) {
     let tile = |index: usize| {
         // SAFETY: lanes of a later tile come right after those of the one before.
-        let [left, right, out] = planes.map(|planes| unsafe { planes.from(index * count) });
+        let [left, right, out] = planes.map(|planes| unsafe { planes.skip(index * count) });
         (left.read(), right.read(), out)
     };
     // SAFETY: passed on from the caller; a leaf kernel takes any number of vectors, the others one tile.
@@ -192,7 +193,7 @@ unsafe fn run_step<T: Compute>(
             Route::Leaf(program) => {
                 let (kernel, lanes) = T::leaf_kernel(isa, program);
                 let (left, right, out) = tile(0);
-                kernel(program, (count * tiles).div_ceil(lanes), left, right, out, adds);
+                kernel(LeafRun { program, vectors: (count * tiles).div_ceil(lanes), left, right, out, adds });
             }
             Route::Terms(terms) => {
                 let kernel = T::term_kernel(isa, count);

@@ -6,33 +6,16 @@
 
 use std::ops::Range;
 
+use crate::channel_planes::{ChannelOperand, ChannelPlanes};
 use crate::dtype::{BFloat16, DType, Float16, Storage};
 use crate::geometry::{Geometry, Offsets};
 use crate::isa::Isa;
-use crate::kernel::{Compute, PlanesMut};
+use crate::kernel::Compute;
 use crate::pack::{pack, unpack};
 use crate::panel::PanelProduct;
 use crate::scratch::{Lines, with_scratch};
 use crate::slots::SlotProgram;
 use crate::terms::Terms;
-
-/// The memory of one operand whose last axes are those of channels and blades; strides in elements.
-#[derive(Clone, Copy, Debug)]
-pub struct ChannelOperand {
-    /// First element; written through only where the operand is an output.
-    pub data: *mut u8,
-    /// Stride between channels.
-    pub channel_stride: i64,
-    /// Stride between blades.
-    pub blade_stride: i64,
-}
-
-impl ChannelOperand {
-    /// Whether the blades of all channels follow one another.
-    fn is_dense(&self, blades: usize) -> bool {
-        self.blade_stride == 1 && self.channel_stride == blades as i64
-    }
-}
 
 /// The memory of weights `(outputs, inputs, paths)`; strides in elements.
 #[derive(Clone, Copy, Debug)]
@@ -192,8 +175,8 @@ impl FullyConnected<'_> {
             // SAFETY: scratch holds these planes of whole tiles, one after the other; the caller vouches for the
             // tensors, and the plan for the blades.
             unsafe {
-                self.pack_rows::<S>(operands[0], offsets[0], [count, inputs, program.left_size()], left);
-                self.pack_rows::<S>(operands[1], offsets[1], [count, inputs, program.right_size()], right);
+                operands[0].pack::<S>(self.isa, offsets[0], [count, inputs, program.left_size()], left);
+                operands[1].pack::<S>(self.isa, offsets[1], [count, inputs, program.right_size()], right);
                 for blade in program.unreached() {
                     for output in 0..outputs {
                         out.add((output * program.out_size() + blade) * TILE).write_bytes(0, TILE);
@@ -223,7 +206,7 @@ impl FullyConnected<'_> {
                         });
                     }
                 }
-                self.unpack_rows::<S>(out, [count, outputs, program.out_size()], operands[2], offsets[2]);
+                operands[2].unpack::<S>(self.isa, out, [count, outputs, program.out_size()], offsets[2]);
             }
         });
     }
@@ -250,9 +233,9 @@ impl FullyConnected<'_> {
                 carve(scratch, sizes.map(|planes| planes * TILE));
             // SAFETY: as for the product.
             unsafe {
-                self.pack_rows::<S>(operands[0], offsets[0], [count, outputs, blades[0]], cotangent);
-                self.pack_rows::<S>(operands[1], offsets[1], [count, inputs, blades[1]], left);
-                self.pack_rows::<S>(operands[2], offsets[2], [count, inputs, blades[2]], right);
+                operands[0].pack::<S>(self.isa, offsets[0], [count, outputs, blades[0]], cotangent);
+                operands[1].pack::<S>(self.isa, offsets[1], [count, inputs, blades[1]], left);
+                operands[2].pack::<S>(self.isa, offsets[2], [count, inputs, blades[2]], right);
                 let [left_rows, right_rows] =
                     [ChannelPlanes::rows(left, blades[1]), ChannelPlanes::rows(right, blades[2])];
                 for (index, group) in program.groups().iter().enumerate() {
@@ -306,8 +289,8 @@ impl FullyConnected<'_> {
                         index > 0,
                     );
                 }
-                self.unpack_rows::<S>(by_left, [count, inputs, blades[1]], operands[3], offsets[3]);
-                self.unpack_rows::<S>(by_right, [count, inputs, blades[2]], operands[4], offsets[4]);
+                operands[3].unpack::<S>(self.isa, by_left, [count, inputs, blades[1]], offsets[3]);
+                operands[4].unpack::<S>(self.isa, by_right, [count, inputs, blades[2]], offsets[4]);
             }
         });
     }
@@ -356,92 +339,6 @@ impl FullyConnected<'_> {
 
     fn slots_of<T: Compute>(&self, start: *mut T) -> ChannelPlanes<T> {
         ChannelPlanes { start, channel: T::TILE, plane: self.inputs * T::TILE }
-    }
-
-    /// Brings rows into planes (channel, blade) of lanes.
-    ///
-    /// # Safety
-    /// As [`pack`], for every channel.
-    unsafe fn pack_rows<S: Storage>(
-        &self,
-        operand: ChannelOperand,
-        offsets: Offsets<'_>,
-        [count, channels, blades]: [usize; 3],
-        target: *mut S::Compute,
-    ) {
-        let data = operand.data.cast::<S>();
-        let (tile, isa) = (S::Compute::TILE, self.isa);
-        // SAFETY: passed on from the caller.
-        unsafe {
-            if operand.channel_stride == 1 && operand.blade_stride != 1 {
-                for blade in 0..blades {
-                    let source = data.offset(blade as isize * operand.blade_stride as isize);
-                    pack::<S>(isa, source, 1, offsets, [count, channels, blades * tile], target.add(blade * tile));
-                }
-                return;
-            }
-            if operand.is_dense(blades) {
-                // whole rows at once use every cache line as it comes
-                return pack::<S>(isa, data, 1, offsets, [count, channels * blades, tile], target);
-            }
-            for channel in 0..channels {
-                let source = data.offset(channel as isize * operand.channel_stride as isize);
-                let target = target.add(channel * blades * tile);
-                pack::<S>(isa, source, operand.blade_stride, offsets, [count, blades, tile], target);
-            }
-        }
-    }
-
-    /// Takes rows out of planes (channel, blade) of lanes.
-    ///
-    /// # Safety
-    /// As [`unpack`], for every channel.
-    unsafe fn unpack_rows<S: Storage>(
-        &self,
-        source: *const S::Compute,
-        [count, channels, blades]: [usize; 3],
-        operand: ChannelOperand,
-        offsets: Offsets<'_>,
-    ) {
-        let data = operand.data.cast::<S>();
-        let (tile, isa) = (S::Compute::TILE, self.isa);
-        // SAFETY: passed on from the caller.
-        unsafe {
-            if operand.channel_stride == 1 && operand.blade_stride != 1 {
-                for blade in 0..blades {
-                    let target = data.offset(blade as isize * operand.blade_stride as isize);
-                    unpack::<S>(isa, source.add(blade * tile), [count, channels, blades * tile], target, 1, offsets);
-                }
-                return;
-            }
-            if operand.is_dense(blades) {
-                return unpack::<S>(isa, source, [count, channels * blades, tile], data, 1, offsets);
-            }
-            for channel in 0..channels {
-                let target = data.offset(channel as isize * operand.channel_stride as isize);
-                let source = source.add(channel * blades * tile);
-                unpack::<S>(isa, source, [count, blades, tile], target, operand.blade_stride, offsets);
-            }
-        }
-    }
-}
-
-/// Planes of lanes for every channel: plane `b` of channel `c` begins at `start + c * channel + b * plane`.
-#[derive(Clone, Copy)]
-struct ChannelPlanes<T> {
-    start: *mut T,
-    channel: usize,
-    plane: usize,
-}
-
-impl<T: Compute> ChannelPlanes<T> {
-    /// The planes (channel, blade) of a tile of rows.
-    fn rows(start: *mut T, blades: usize) -> Self {
-        Self { start, channel: blades * T::TILE, plane: T::TILE }
-    }
-
-    fn of(self, channel: usize) -> PlanesMut<T> {
-        PlanesMut { start: self.start.wrapping_add(channel * self.channel), stride: self.plane as isize }
     }
 }
 

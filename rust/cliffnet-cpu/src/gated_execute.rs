@@ -19,8 +19,9 @@ use crate::kernel::{Compute, PlanesMut};
 use crate::scratch::with_scratch;
 use crate::tile::{OffsetTable, Operands, Tile};
 use crate::vectorize::Vectorize;
+use crate::weight_panel::ROWS_AT_ONCE;
 use crate::weighted::{WeightedGradients, WeightedKernels, WeightedProduct};
-use crate::weighted_execute::{ROWS_AT_ONCE, WeightedCall, by_dtype};
+use crate::weighted_execute::{WeightedCall, by_dtype};
 use crate::weighted_program::ProductCompute;
 
 /// What surrounds a product.
@@ -324,7 +325,7 @@ unsafe fn differentiate_rows<S: Storage, const TILE: usize>(
                     groups.tiles.send::<S, TILE>(call.isa, &piece.tile, &mut offsets);
                 }
                 rows_added += last - first;
-                if rows_added >= ROWS_AT_ONCE || last == rows.end {
+                if rows_added >= ROWS_AT_ONCE as i64 || last == rows.end {
                     shape.fold(panel.read(), partial);
                     panel.clear();
                     rows_added = 0;

@@ -37,16 +37,6 @@ pub(crate) struct PlanesMut<T> {
 }
 
 impl<T> PlanesMut<T> {
-    /// The same planes from a later lane on.
-    ///
-    /// # Safety
-    /// The planes are valid up to that lane.
-    #[inline(always)]
-    pub(crate) unsafe fn from(self, lane: usize) -> Self {
-        // SAFETY: passed on from the caller.
-        Self { start: unsafe { self.start.add(lane) }, ..self }
-    }
-
     /// The same planes, to read.
     #[inline(always)]
     pub(crate) fn read(self) -> Planes<T> {

@@ -13,8 +13,24 @@ use crate::leaf_source::{Distances, Source, is_fetched};
 use crate::pattern_kernel::{double_pattern, single_pattern};
 use crate::twice::Twice;
 
-/// Runs a program on a number of vectors of lanes of three sets of planes; with the flag, adds to the output.
-pub(crate) type LeafKernel<T> = unsafe fn(&LeafProgram, usize, Planes<T>, Planes<T>, PlanesMut<T>, bool);
+/// What a kernel works on.
+#[derive(Clone, Copy)]
+pub(crate) struct LeafRun<'p, T> {
+    pub(crate) program: &'p LeafProgram,
+    /// Vectors of lanes.
+    pub(crate) vectors: usize,
+    pub(crate) left: Planes<T>,
+    pub(crate) right: Planes<T>,
+    pub(crate) out: PlanesMut<T>,
+    /// Whether to add to the output.
+    pub(crate) adds: bool,
+}
+
+/// Runs a program.
+///
+/// # Safety
+/// The instruction set is available; the planes are valid for the vectors and as many blades as the program says.
+pub(crate) type LeafKernel<T> = unsafe fn(LeafRun<'_, T>);
 
 /// Calls a macro for each of the blades of a block.
 macro_rules! for_each_blade {
@@ -110,17 +126,12 @@ unsafe fn add_block<
 /// # Safety
 /// As [`run_blocks`].
 #[inline(always)]
-unsafe fn run_vectors<V, const SIZE: usize, const METRIC: usize>(
-    program: &LeafProgram,
-    vectors: usize,
-    left: Planes<V::Scalar>,
-    right: Planes<V::Scalar>,
-    out: PlanesMut<V::Scalar>,
-    adds: bool,
-) where
+unsafe fn run_vectors<V, const SIZE: usize, const METRIC: usize>(run: LeafRun<'_, V::Scalar>)
+where
     V: Lanes,
     V::Scalar: Compute,
 {
+    let LeafRun { program, vectors, left, right, out, adds } = run;
     let mut distances: [Distances; 3] = std::array::from_fn(|_| Distances::new());
     let [left_distances, right_distances, out_distances] = &mut distances;
     let mut buffers = [[const { MaybeUninit::<V>::uninit() }; MAX_BLADES]; 2];
@@ -218,30 +229,24 @@ where
 /// multiply-adds in flight as large ones do, and on one at the end.
 ///
 /// # Safety
-/// The instruction set of `V` is available; the planes are valid for `vectors` vectors and as many blades as the program
-/// says.
+/// As a [`LeafKernel`].
 #[inline(always)]
-unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize>(
-    program: &LeafProgram,
-    vectors: usize,
-    left: Planes<V::Scalar>,
-    right: Planes<V::Scalar>,
-    out: PlanesMut<V::Scalar>,
-    adds: bool,
-) where
+unsafe fn run_blocks<V, const SIZE: usize, const METRIC: usize>(run: LeafRun<'_, V::Scalar>)
+where
     V: Lanes,
     V::Scalar: Compute,
 {
+    let LeafRun { vectors, left, right, out, .. } = run;
     let pairs = if SIZE == 4 && V::REGISTERS >= 32 { vectors / 2 } else { 0 };
     // SAFETY: lanes of later vectors follow those before; the rest is passed on from the caller.
     unsafe {
         if pairs > 0 {
-            run_vectors::<Twice<V>, SIZE, METRIC>(program, pairs, left, right, out, adds);
+            run_vectors::<Twice<V>, SIZE, METRIC>(LeafRun { vectors: pairs, ..run });
         }
         if 2 * pairs < vectors {
             let first = 2 * pairs * V::WIDTH;
             let (left, right, out) = (left.skip(first), right.skip(first), out.skip(first));
-            run_vectors::<V, SIZE, METRIC>(program, vectors - 2 * pairs, left, right, out, adds);
+            run_vectors::<V, SIZE, METRIC>(LeafRun { vectors: vectors - 2 * pairs, left, right, out, ..run });
         }
     }
 }
@@ -266,33 +271,28 @@ macro_rules! by_program {
     }};
 }
 
-/// [`run_blocks`] compiled for an instruction set.
+/// A function on a [`LeafRun`] compiled for an instruction set.
 macro_rules! compiled {
-    ($name:ident, $features:literal) => {
+    ($name:ident = $function:ident::<$($constant:ident),*>, $features:literal) => {
         #[target_feature(enable = $features)]
-        unsafe fn $name<V, const SIZE: usize, const METRIC: usize>(
-            program: &LeafProgram,
-            vectors: usize,
-            left: Planes<V::Scalar>,
-            right: Planes<V::Scalar>,
-            out: PlanesMut<V::Scalar>,
-            adds: bool,
-        ) where
+        unsafe fn $name<V, $(const $constant: usize),*>(run: LeafRun<'_, V::Scalar>)
+        where
             V: Lanes,
             V::Scalar: Compute,
         {
-            // SAFETY: the contract is that of run_blocks, passed on.
-            unsafe { run_blocks::<V, SIZE, METRIC>(program, vectors, left, right, out, adds) }
+            // SAFETY: the contract is that of the function, passed on.
+            unsafe { $function::<V, $($constant),*>(run) }
         }
     };
 }
+pub(crate) use compiled;
 
 #[cfg(target_arch = "x86_64")]
-compiled!(blocks_avx512, "avx512f,avx2,fma");
+compiled!(blocks_avx512 = run_blocks::<SIZE, METRIC>, "avx512f,avx2,fma");
 #[cfg(target_arch = "x86_64")]
-compiled!(blocks_avx2, "avx2,fma");
+compiled!(blocks_avx2 = run_blocks::<SIZE, METRIC>, "avx2,fma");
 #[cfg(target_arch = "aarch64")]
-compiled!(blocks_neon, "neon");
+compiled!(blocks_neon = run_blocks::<SIZE, METRIC>, "neon");
 
 macro_rules! kernels {
     ($name:ident, $scalar:ty, $portable:literal, $avx2:ident, $avx512:ident, $neon:ident, $pattern:ident) => {

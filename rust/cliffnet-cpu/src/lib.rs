@@ -17,6 +17,7 @@ mod attention;
 mod attention_token;
 mod binary;
 mod channel_norm;
+mod channel_planes;
 mod class_gate;
 mod class_table;
 mod dtype;
@@ -76,11 +77,12 @@ pub use attention::{
     write_numbers,
 };
 pub use channel_norm::{ChannelNorm, Scaling};
+pub use channel_planes::ChannelOperand;
 pub use class_gate::{ClassGate, ClassGateCall, Response, execute_class_gate, execute_class_gate_backward};
 pub use class_table::ClassTable;
 pub use dtype::DType;
 pub use execute::{Operand, execute, tile_lanes};
-pub use fully_connected::{ChannelOperand, FullyConnected, WeightOperand};
+pub use fully_connected::{FullyConnected, WeightOperand};
 pub use gate::Gate;
 pub use gated_execute::{Surroundings, execute_gated, execute_gated_backward, group_rows};
 pub use geometry::{Axis, Geometry};

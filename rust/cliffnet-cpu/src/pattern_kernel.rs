@@ -4,9 +4,9 @@
 use std::hint::black_box;
 
 use crate::isa::Isa;
-use crate::kernel::{Compute, Planes, PlanesMut};
+use crate::kernel::Compute;
 use crate::lanes::Lanes;
-use crate::leaf_kernel::{LeafKernel, for_each_blade};
+use crate::leaf_kernel::{LeafKernel, LeafRun, compiled, for_each_blade};
 use crate::leaf_pattern::{COUNT, PATTERNS, Pair};
 use crate::leaf_program::LeafProgram;
 use crate::leaf_source::{Distances, blade_distances, fetch_blades, is_fetched};
@@ -98,20 +98,14 @@ unsafe fn run_row<V, const METRIC: usize, const PATTERN: usize, const ROW: usize
 /// A program of a pattern.
 ///
 /// # Safety
-/// The program follows the pattern; the instruction set of `V` is available; the planes are valid for `vectors` vectors
-/// and as many blades as the program says.
+/// As a [`LeafKernel`]; the program follows the pattern.
 #[inline(always)]
-unsafe fn run_pattern<V, const METRIC: usize, const PATTERN: usize>(
-    program: &LeafProgram,
-    vectors: usize,
-    left: Planes<V::Scalar>,
-    right: Planes<V::Scalar>,
-    out: PlanesMut<V::Scalar>,
-    adds: bool,
-) where
+unsafe fn run_pattern<V, const METRIC: usize, const PATTERN: usize>(run: LeafRun<'_, V::Scalar>)
+where
     V: Lanes,
     V::Scalar: Compute,
 {
+    let LeafRun { program, vectors, left, right, out, adds } = run;
     let mut distances: [Distances; 3] = std::array::from_fn(|_| Distances::new());
     let [left_distances, right_distances, out_distances] = &mut distances;
     let left_distances = blade_distances(&program.left, left.stride, left_distances);
@@ -172,33 +166,12 @@ macro_rules! by_pattern {
     }};
 }
 
-/// [`run_pattern`] compiled for an instruction set.
-macro_rules! compiled {
-    ($name:ident, $features:literal) => {
-        #[target_feature(enable = $features)]
-        unsafe fn $name<V, const METRIC: usize, const PATTERN: usize>(
-            program: &LeafProgram,
-            vectors: usize,
-            left: Planes<V::Scalar>,
-            right: Planes<V::Scalar>,
-            out: PlanesMut<V::Scalar>,
-            adds: bool,
-        ) where
-            V: Lanes,
-            V::Scalar: Compute,
-        {
-            // SAFETY: the contract is that of run_pattern, passed on.
-            unsafe { run_pattern::<V, METRIC, PATTERN>(program, vectors, left, right, out, adds) }
-        }
-    };
-}
-
 #[cfg(target_arch = "x86_64")]
-compiled!(pattern_avx512, "avx512f,avx2,fma");
+compiled!(pattern_avx512 = run_pattern::<METRIC, PATTERN>, "avx512f,avx2,fma");
 #[cfg(target_arch = "x86_64")]
-compiled!(pattern_avx2, "avx2,fma");
+compiled!(pattern_avx2 = run_pattern::<METRIC, PATTERN>, "avx2,fma");
 #[cfg(target_arch = "aarch64")]
-compiled!(pattern_neon, "neon");
+compiled!(pattern_neon = run_pattern::<METRIC, PATTERN>, "neon");
 
 /// The kernel of a program that follows a pattern and the lanes of its vectors, where there is one for the instruction
 /// set.

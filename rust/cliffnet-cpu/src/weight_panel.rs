@@ -4,9 +4,15 @@
 //! all channels path by path, and those of the first channels once more behind the last: the weights of a tile of lanes
 //! that starts anywhere are neighbours.
 
+use std::ops::Range;
+
 use crate::dtype::{BFloat16, DType, Float16, Storage};
 use crate::kernel::{Compute, Planes, PlanesMut};
 use crate::scratch::Lines;
+
+/// Rows of channels whose weight gradients are added up before they go into a sum of such sums: rounding errors grow with
+/// the number of addends.
+pub(crate) const ROWS_AT_ONCE: usize = 64;
 
 /// Where the weights of each channel lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +63,34 @@ impl PanelShape {
     pub(crate) unsafe fn planes_mut<T>(self, panel: *mut T, lane: i64) -> PlanesMut<T> {
         // SAFETY: the column is below the number of channels.
         PlanesMut { start: unsafe { panel.add(self.column(lane)) }, stride: self.stride as isize }
+    }
+
+    /// Writes gradients that are added up over lanes to `sums[path * channels + channel]`: `add` is given some lanes after
+    /// the other, and a panel to add theirs to.
+    ///
+    /// # Safety
+    /// `sums` is valid for writes of `paths * channels` elements; `add` initialises what it writes to the panel.
+    pub(crate) unsafe fn sum<T: Compute>(
+        self,
+        lanes: Range<i64>,
+        sums: *mut T,
+        mut add: impl FnMut(Range<i64>, *mut T),
+    ) {
+        let mut panel = self.zeros::<T>();
+        // whole tiles, so that they begin at the same lanes however many are added up at once
+        let step = (ROWS_AT_ONCE * self.channels).next_multiple_of(T::TILE) as i64;
+        // SAFETY: the panel has this shape; the rest is passed on from the caller.
+        unsafe {
+            sums.write_bytes(0, self.paths * self.channels);
+            let mut first = lanes.start;
+            while first < lanes.end {
+                let last = (first + step).min(lanes.end);
+                add(first..last, panel.start().cast());
+                self.fold(panel.read(), sums);
+                panel.clear();
+                first = last;
+            }
+        }
     }
 
     /// Adds a panel to `sums[path * channels + channel]`.

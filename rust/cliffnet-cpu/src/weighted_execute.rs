@@ -13,10 +13,6 @@ use crate::weight_panel::Weights;
 use crate::weighted::{WeightedGradients, WeightedProduct};
 use crate::weighted_program::{ProductCompute, WeightedProgram};
 
-/// Rows of channels whose weight gradients are added up before they go into a sum of such sums: rounding errors grow with
-/// the number of addends.
-pub(crate) const ROWS_AT_ONCE: i64 = 64;
-
 /// Calls a generic function for the element type that `dtype` names.
 macro_rules! by_dtype {
     ($dtype:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
@@ -127,19 +123,11 @@ unsafe fn differentiate<S: Storage, const TILE: usize>(
     let sizes = [out, left, right, left, right];
     let tiles = Operands { geometry, memory: operands, sizes, inputs: 3, is_reread: kernels.is_reread };
     let shape = call.weights.shape;
-    let sums = partial.cast::<S::Compute>();
-    let mut panel = shape.zeros::<S::Compute>();
-    // whole tiles, so that they begin at the same lanes however many are added up at once
-    let rows = ROWS_AT_ONCE * shape.channels as i64;
-    let step = (rows + TILE as i64 - 1) / TILE as i64 * TILE as i64;
     // SAFETY: the contract is passed on; planes are valid for whole vectors of lanes, at most a tile, and so are the
     // panels of weights and their gradients from the column of any lane on.
     unsafe {
-        sums.write_bytes(0, shape.paths * shape.channels);
-        let mut first = lanes.start;
-        while first < lanes.end {
-            let last = (first + step).min(lanes.end);
-            tiles.for_each_tile::<S, TILE>(call.isa, first..last, |tile| {
+        shape.sum(lanes, partial.cast::<S::Compute>(), |lanes, panel| {
+            tiles.for_each_tile::<S, TILE>(call.isa, lanes, |tile| {
                 let [cotangent, left, right, by_left, by_right] = tile.planes;
                 let gradients = WeightedGradients {
                     cotangent: cotangent.read(),
@@ -149,15 +137,12 @@ unsafe fn differentiate<S: Storage, const TILE: usize>(
                     scale: ones.0.as_ptr(),
                     by_left,
                     by_right,
-                    by_weight: shape.planes_mut(panel.start().cast(), tile.first),
+                    by_weight: shape.planes_mut(panel, tile.first),
                     dot: dot.0.as_mut_ptr(),
                 };
                 (kernels.backward)(call.program.terms(), tile.count.div_ceil(kernels.lanes), &gradients);
             });
-            shape.fold(panel.read(), sums);
-            panel.clear();
-            first = last;
-        }
+        });
     }
 }
 

@@ -2,15 +2,9 @@
 
 use cliffnet_plan::{Plan, Term};
 
+use crate::shape::{THREADS, bounds, threads};
 use crate::source::{Form, Source, Writer};
-use crate::{Operation, Step, Storage, tabled};
-
-/// Threads of a block.
-const THREADS: u32 = 256;
-
-/// Threads of a block where a thread needs many registers, and the 32-bit words of operands that make it so.
-const THREADS_OF_WIDE: u32 = 128;
-const WIDE: usize = 80;
+use crate::{Operation, Step, Storage, leaf_kernel, tabled};
 
 /// 32-bit registers of a thread that operands and sums may take.
 const REGISTERS: usize = 240;
@@ -26,9 +20,12 @@ const MAX_TERMS: usize = 4096;
 const MANY_BLADES: usize = 64;
 
 /// The kernel of an operation: of one whose outputs depend on different inputs, a row of blocks for each such part.
+///
+/// What straight-line code on whole multivectors cannot hold goes by blocks of blades, and what has too few terms in blocks,
+/// or too many kinds of them, blade by blade. Straight-line code comes first, for it reads every operand once.
 pub fn source(operation: &Operation, form: Form) -> Source {
     if !is_straight_line(operation, form.storage) {
-        return tabled::source(operation, form);
+        return leaf_kernel::source(operation, form).unwrap_or_else(|| tabled::source(operation, form));
     }
     let (inputs, sizes) = (operation.inputs(), operation.sizes());
     let parts = operation.parts();
@@ -70,18 +67,6 @@ pub(crate) fn is_straight_line(operation: &Operation, storage: Storage) -> bool 
 /// Blades of the inputs that some outputs depend on.
 fn read_sizes(operation: &Operation, outputs: &[usize]) -> Vec<usize> {
     operation.reads(outputs).into_iter().map(|operand| operation.sizes()[operand]).collect()
-}
-
-/// Threads of a block for operands of these sizes.
-pub(crate) fn threads(sizes: &[usize], storage: Storage) -> u32 {
-    let words = sizes.iter().sum::<usize>() * storage.size().div_ceil(4);
-    if words >= WIDE { THREADS_OF_WIDE } else { THREADS }
-}
-
-/// Bounds of a kernel with blocks of this many threads. With one block asked for, the compiler takes the registers that wide
-/// kernels need; left alone, it would rather spill some for the sake of occupancy.
-pub(crate) fn bounds(threads: u32) -> String {
-    if threads == THREADS_OF_WIDE { format!("{threads}, 1") } else { threads.to_string() }
 }
 
 /// A function on registers for each step.

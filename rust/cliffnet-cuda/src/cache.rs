@@ -20,6 +20,9 @@ const MAGIC: &[u8; 16] = b"cliffnet cubin 1";
 /// Name of the files.
 const EXTENSION: &str = "cubin";
 
+/// Name of the files beside them that hold the threads of a block that were found best.
+const CHOICE: &str = "threads";
+
 /// Files of writers that did not finish are removed once they are this old.
 const ABANDONED_SECONDS: u64 = 3600;
 
@@ -66,13 +69,13 @@ impl Cache {
         self.folder.as_deref()
     }
 
-    fn path(&self, entry: &Entry) -> Option<PathBuf> {
-        self.folder.as_ref().map(|folder| folder.join(&entry.name).with_extension(EXTENSION))
+    fn path(&self, entry: &Entry, extension: &str) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(&entry.name).with_extension(extension))
     }
 
     /// What was put under an entry. A file that is damaged or belongs to another entry is removed.
     pub fn get(&self, entry: &Entry) -> Option<Vec<u8>> {
-        let path = self.path(entry)?;
+        let path = self.path(entry, EXTENSION)?;
         let bytes = fs::read(&path).ok()?;
         let Some(cubin) = parse(&bytes, &entry.key) else {
             self.remove(entry);
@@ -85,18 +88,35 @@ impl Cache {
 
     /// Removes an entry.
     pub fn remove(&self, entry: &Entry) {
-        if let Some(path) = self.path(entry) {
-            let _ = fs::remove_file(path);
+        for extension in [EXTENSION, CHOICE] {
+            if let Some(path) = self.path(entry, extension) {
+                let _ = fs::remove_file(path);
+            }
         }
     }
 
     /// Keeps a compiled kernel.
     pub fn put(&self, entry: &Entry, cubin: &[u8]) {
-        let (Some(folder), Some(path)) = (&self.folder, self.path(entry)) else { return };
+        self.write(entry, EXTENSION, &serialize(&entry.key, cubin));
+    }
+
+    /// The threads of a block that were found best for the kernel of an entry.
+    pub fn choice(&self, entry: &Entry) -> Option<u32> {
+        fs::read_to_string(self.path(entry, CHOICE)?).ok()?.trim().parse().ok()
+    }
+
+    /// Keeps the threads of a block that were found best.
+    pub fn choose(&self, entry: &Entry, threads: u32) {
+        self.write(entry, CHOICE, format!("{threads}\n").as_bytes());
+    }
+
+    /// Writes a file, which appears when it is complete.
+    fn write(&self, entry: &Entry, extension: &str, bytes: &[u8]) {
+        let (Some(folder), Some(path)) = (&self.folder, self.path(entry, extension)) else { return };
         let written = fs::create_dir_all(folder).and_then(|()| {
             let unfinished = folder.join(unfinished_name(&entry.name));
             let result = File::create_new(&unfinished)
-                .and_then(|mut file| file.write_all(&serialize(&entry.key, cubin)))
+                .and_then(|mut file| file.write_all(bytes))
                 .and_then(|()| fs::rename(&unfinished, &path));
             if result.is_err() {
                 let _ = fs::remove_file(&unfinished);
@@ -139,6 +159,7 @@ impl Cache {
             if bytes <= self.max_bytes {
                 return;
             }
+            let _ = fs::remove_file(path.with_extension(CHOICE));
             let _ = fs::remove_file(path);
             bytes -= size;
         }
@@ -260,6 +281,22 @@ mod tests {
         small.put(&entries[2], &[0; 1200]);
         assert!(small.get(&entries[1]).is_none());
         assert!(small.get(&entries[0]).is_some() && small.get(&entries[2]).is_some());
+    }
+
+    #[test]
+    fn choices_go_with_their_entries() {
+        let folder = folder("choice");
+        let entries: Vec<Entry> = (0..2).map(|number| Entry::new("sm_90", &number.to_string())).collect();
+        let small = Cache::new(Some(folder.clone()), 2000, |message| panic!("{message}"));
+        small.put(&entries[0], &[0; 1200]);
+        assert_eq!(small.choice(&entries[0]), None);
+        small.choose(&entries[0], 128);
+        assert_eq!((small.choice(&entries[0]), small.choice(&entries[1])), (Some(128), None));
+        let opened = fs::File::options().write(true).open(file(&folder, &entries[0])).expect("the entry is there");
+        opened.set_modified(SystemTime::now() - Duration::from_secs(100)).expect("times can be set");
+        small.put(&entries[1], &[0; 1200]);
+        assert_eq!((small.choice(&entries[0]), small.get(&entries[0])), (None, None));
+        assert_eq!(fs::read_dir(&folder).expect("the folder is there").count(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use cliffnet_plan::Plan;
 
 use crate::Storage;
-use crate::bilinear::{bounds, threads};
+use crate::shape::threads;
 use crate::source::{Form, Source, Table, Writer};
 use crate::tabled::element;
 
@@ -127,7 +127,8 @@ impl<'c> Multivectors<'c> {
         writer.line(FUNCTIONS);
         let tables = if self.in_registers { Vec::new() } else { self.declare(&mut writer) };
         writer.parameters(self.inputs, self.sizes.len(), self.form.rank, more);
-        writer.block(&format!("KERNEL({name}, {})", bounds(threads)), |writer| body(writer, self));
+        // one block asked for: otherwise the compiler spills some registers for the sake of occupancy
+        writer.block(&format!("KERNEL({name}, {threads}, 1)"), |writer| body(writer, self));
         let rows = if is_split && !self.in_registers { self.classes.len().max(1) } else { 1 };
         Source { name: name.to_owned(), text: writer.finish(), threads, rows, tables }
     }

@@ -38,6 +38,11 @@ functions! {
         launch = "cuLaunchKernel": fn(
             *mut c_void, u32, u32, u32, u32, u32, u32, u32, *mut c_void, *mut *mut c_void, *mut *mut c_void,
         );
+        new_event = "cuEventCreate": fn(*mut *mut c_void, u32);
+        record = "cuEventRecord": fn(*mut c_void, *mut c_void);
+        wait_for = "cuEventSynchronize": fn(*mut c_void);
+        elapsed = "cuEventElapsedTime": fn(*mut f32, *mut c_void, *mut c_void);
+        free_event = "cuEventDestroy_v2": fn(*mut c_void);
         is_capturing = "cuStreamIsCapturing": fn(*mut c_void, *mut i32);
         error_name = "cuGetErrorName": fn(i32, *mut *const c_char);
         error_text = "cuGetErrorString": fn(i32, *mut *const c_char);
@@ -180,6 +185,28 @@ impl Driver {
         self.check("cuLaunchKernel", status)
     }
 
+    /// The milliseconds that `body` takes on a stream, which is waited for.
+    ///
+    /// # Safety
+    /// The stream is live and belongs to the current context.
+    ///
+    /// # Errors
+    /// [`Error::Driver`], and those of `body`.
+    pub(crate) unsafe fn time(&self, stream: Stream, body: impl FnOnce() -> Result<(), Error>) -> Result<f32, Error> {
+        let (start, end) = (Event::new(self)?, Event::new(self)?);
+        let mut milliseconds = 0.0;
+        // SAFETY: the events are live, the caller vouches for the stream, and the place for the result is valid.
+        unsafe {
+            self.check("cuEventRecord", (self.functions.record)(start.handle, stream.0))?;
+            body()?;
+            self.check("cuEventRecord", (self.functions.record)(end.handle, stream.0))?;
+            self.check("cuEventSynchronize", (self.functions.wait_for)(end.handle))?;
+            let status = (self.functions.elapsed)(&raw mut milliseconds, start.handle, end.handle);
+            self.check("cuEventElapsedTime", status)?;
+        }
+        Ok(milliseconds)
+    }
+
     /// Makes the context of a device current, runs `body`, and makes the former one current again.
     pub(crate) fn on<T>(&self, device: &Device, body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         let mut before: Context = std::ptr::null_mut();
@@ -217,6 +244,29 @@ impl Driver {
         let functions = &self.functions;
         let message = format!("{} ({})", describe(functions.error_name), describe(functions.error_text));
         Err(Error::Driver { function, message })
+    }
+}
+
+/// A point of a stream that is timed.
+struct Event<'d> {
+    driver: &'d Driver,
+    handle: *mut c_void,
+}
+
+impl<'d> Event<'d> {
+    /// An event of the current context.
+    fn new(driver: &'d Driver) -> Result<Self, Error> {
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: the place for the result is valid.
+        driver.check("cuEventCreate", unsafe { (driver.functions.new_event)(&raw mut handle, 0) })?;
+        Ok(Self { driver, handle })
+    }
+}
+
+impl Drop for Event<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the event is live, and is not used again.
+        unsafe { (self.driver.functions.free_event)(self.handle) };
     }
 }
 

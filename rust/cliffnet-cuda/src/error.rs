@@ -22,8 +22,8 @@ pub enum Error {
         /// Its name of the error and what it means.
         message: String,
     },
-    /// A kernel would have to be compiled or loaded while a graph is captured.
-    Capturing,
+    /// A kernel, named here, would have to be compiled or loaded while a graph is captured.
+    Capturing(String),
 }
 
 impl fmt::Display for Error {
@@ -35,9 +35,10 @@ impl fmt::Display for Error {
                 write!(formatter, "the compilation{place} failed: {}", log.trim())
             }
             Self::Driver { function, message } => write!(formatter, "{function} failed: {message}"),
-            Self::Capturing => formatter.write_str(
-                "a kernel would have to be compiled while a CUDA graph is captured; run the operation once before the \
-                 capture, with the same dtype and memory format",
+            Self::Capturing(kernel) => write!(
+                formatter,
+                "{kernel} would have to be compiled or loaded while a CUDA graph is captured; run the operation once \
+                 before the capture, with the same dtype and memory format, or call cliffnet.prepare"
             ),
         }
     }

@@ -104,6 +104,22 @@ impl Compiler {
         })
     }
 
+    /// Refuses an architecture that is not known.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub fn check_architecture(&self, architecture: i32) -> Result<(), Error> {
+        if self.architectures.contains(&architecture) {
+            return Ok(());
+        }
+        let (major, minor) = self.version;
+        let known: Vec<String> = self.architectures.iter().map(i32::to_string).collect();
+        let known = known.join(", ");
+        Err(Error::Unavailable(format!(
+            "NVRTC {major}.{minor} does not know architecture {architecture}, only {known}"
+        )))
+    }
+
     /// Compiles a kernel for an architecture, such as 90.
     ///
     /// # Errors

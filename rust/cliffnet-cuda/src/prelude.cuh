@@ -58,6 +58,23 @@ LANE real widen(storage value) { return value; }
 LANE storage narrow(real value) { return value; }
 #endif
 
+// A blade of an operand: its number times the bytes of an element, times the elements from one blade to the next.
+LANE real element(const storage* from, u32 blade, i64 step) {
+    return widen(__ldg(reinterpret_cast<const storage*>(reinterpret_cast<const char*>(from) + blade * step)));
+}
+
+// The same for steps of 32 bits. The compiler widens them before loops and then multiplies in 64 bits; told otherwise, it
+// finds the one instruction that gives the address.
+LANE real element(const storage* from, u32 blade, u32 step) {
+#if defined(__CUDA_ARCH__)
+    i64 bytes;
+    asm("mul.wide.u32 %0, %1, %2;" : "=l"(bytes) : "r"(blade), "r"(step));
+#else
+    const i64 bytes = static_cast<i64>(blade) * step;
+#endif
+    return widen(__ldg(reinterpret_cast<const storage*>(reinterpret_cast<const char*>(from) + bytes)));
+}
+
 // Blades apart by `step` elements. The pointer moves on so that few addresses are held at a time.
 template <int BLADES>
 LANE void load(const storage* from, i64 step, real (&to)[BLADES]) {
@@ -150,3 +167,6 @@ LANE i64 divide(i64 number, i64 by) {
     }
     return number / by;
 }
+
+// A number that is the same for all threads of a warp, of which the compiler then knows so.
+LANE u32 same_in_warp(u32 number) { return __shfl_sync(0xffffffff, number, 0); }

@@ -19,6 +19,19 @@ pub struct Source {
     pub tables: Vec<Table>,
 }
 
+impl Source {
+    /// The same kernel with blocks of another size; None where it asks for its own.
+    ///
+    /// The size is nothing but a bound on registers: kernels go over their lanes by strides of the whole grid, and their
+    /// sums are divided by shapes alone, so results do not depend on it.
+    pub(crate) fn with_threads(&self, threads: u32) -> Option<Self> {
+        let head = |threads| format!("KERNEL({}, {threads}", self.name);
+        let text =
+            self.text.contains(&head(self.threads)).then(|| self.text.replace(&head(self.threads), &head(threads)))?;
+        Some(Self { text, threads, ..self.clone() })
+    }
+}
+
 /// The contents of a variable of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {

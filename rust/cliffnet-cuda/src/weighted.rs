@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use cliffnet_plan::Plan;
 
-use crate::bilinear::{body, bounds, by, functions, path_sum, threads};
+use crate::bilinear::{body, by, functions, path_sum};
+use crate::shape::{bounds, threads};
 use crate::source::{Form, Source, Writer};
 use crate::tabled::{self, THREADS, declare, element};
 use crate::{Operation, Step, Storage};

@@ -1,11 +1,12 @@
 //! CUDA devices: the engine that compiles and launches kernels, between torch's tensors and torch's streams.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use cliffnet_cpu::DType;
 use cliffnet_cuda::{
-    Cache, Compiler, Driver, Engine, Error, Form, Key, Lanes, MAX_PARAMETER_BYTES, Place, Source, Storage, Stream, Work,
+    Cache, Compiler, Driver, Engine, Error, Form, Key, Lanes, MAX_PARAMETER_BYTES, Made, Maker, Offline, Origin, Place,
+    Source, Storage, Stream, Work,
 };
 use pyo3::prelude::*;
 
@@ -20,20 +21,50 @@ pub(crate) struct Accelerator {
     settings: Settings,
     stream: Option<CurrentStream>,
     /// Made at the first call: nothing of CUDA is touched before.
-    engine: OnceLock<Result<Engine, Error>>,
+    runner: OnceLock<Result<Runner, Error>>,
 }
 
 /// Where things are.
 struct Settings {
-    driver: Vec<Place>,
+    target: Target,
     compiler: Vec<Place>,
     cache: Option<PathBuf>,
+}
+
+/// What kernels are for.
+enum Target {
+    /// Devices of this machine.
+    Devices {
+        driver: Vec<Place>,
+        /// Whether the threads of blocks are chosen by measuring.
+        is_tuning: bool,
+    },
+    /// An architecture, such as 90: kernels are compiled into the cache, and nothing runs.
+    Architecture(i32),
+}
+
+/// What runs kernels, or only compiles them.
+enum Runner {
+    Engine(Box<Engine>),
+    Offline(Box<Offline>),
+}
+
+impl Runner {
+    fn maker(&self) -> &Maker {
+        match self {
+            Self::Engine(engine) => engine.maker(),
+            Self::Offline(offline) => offline.maker(),
+        }
+    }
 }
 
 type Registered = RwLock<Option<Arc<Accelerator>>>;
 
 static CUDA: Registered = RwLock::new(None);
+/// For CPU tensors: a driver that runs kernels on the processor.
 static HOST: Registered = RwLock::new(None);
+/// For CPU tensors, before [`HOST`]: kernels are only compiled.
+static OFFLINE: Registered = RwLock::new(None);
 
 fn registered(accelerator: &Registered) -> Option<Arc<Accelerator>> {
     accelerator.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -47,7 +78,7 @@ fn set(registered: &Registered, accelerator: Accelerator) {
 pub(crate) fn accelerator(arguments: &Arguments<'_>) -> Result<Arc<Accelerator>, String> {
     let kind = device(arguments)?.kind;
     let found = functions().and_then(|torch| match kind {
-        _ if kind == torch.cpu => registered(&HOST),
+        _ if kind == torch.cpu => registered(&OFFLINE).or_else(|| registered(&HOST)),
         _ if kind == torch.cuda => registered(&CUDA),
         _ => None,
     });
@@ -84,12 +115,24 @@ pub(crate) fn storage(dtype: DType) -> Storage {
 }
 
 impl Accelerator {
-    fn engine(&self) -> Result<&Engine, Error> {
-        self.engine
+    fn new(settings: Settings, stream: Option<CurrentStream>) -> Self {
+        Self { settings, stream, runner: OnceLock::new() }
+    }
+
+    fn runner(&self) -> Result<&Runner, Error> {
+        self.runner
             .get_or_init(|| {
-                let Settings { driver, compiler, cache } = &self.settings;
+                let Settings { target, compiler, cache } = &self.settings;
                 let cache = Cache::new(cache.clone(), Cache::MAX_BYTES, warn_once);
-                Ok(Engine::new(Driver::open(driver)?, Compiler::open(compiler)?, cache))
+                let compiler = || Compiler::open(compiler);
+                Ok(match target {
+                    Target::Devices { driver, is_tuning } => {
+                        Runner::Engine(Box::new(Engine::new(Driver::open(driver)?, compiler()?, cache, *is_tuning)))
+                    }
+                    Target::Architecture(number) => {
+                        Runner::Offline(Box::new(Offline::new(compiler()?, cache, *number)?))
+                    }
+                })
             })
             .as_ref()
             .map_err(Clone::clone)
@@ -104,11 +147,11 @@ impl Accelerator {
         key: Key,
         device: Device,
         lanes: &Lanes,
-        make: impl FnOnce() -> Source,
+        write: impl Fn() -> Source,
     ) -> Result<(), String> {
         let parameters = lanes.parameters();
         // SAFETY: passed on from the caller.
-        unsafe { self.run(key, device, Work { count: lanes.count(), parameters: &parameters }, make) }
+        unsafe { self.run(key, device, Work { count: lanes.count(), parameters: &parameters }, write) }
     }
 
     /// Runs a kernel on torch's current stream.
@@ -120,7 +163,7 @@ impl Accelerator {
         key: Key,
         device: Device,
         work: Work<'_>,
-        make: impl FnOnce() -> Source,
+        write: impl Fn() -> Source,
     ) -> Result<(), String> {
         if work.count == 0 {
             return Ok(());
@@ -128,6 +171,10 @@ impl Accelerator {
         if size_of_val(work.parameters) > MAX_PARAMETER_BYTES {
             return Err("too many leading axes that do not merge; make the operands contiguous".to_owned());
         }
+        let engine = match self.runner().map_err(|error| describe(&error))? {
+            Runner::Engine(engine) => engine,
+            Runner::Offline(offline) => return offline.compile(key, write).map_err(|error| describe(&error)),
+        };
         let number = device.index.max(0);
         let mut stream = std::ptr::null_mut();
         if let Some(current) = self.stream {
@@ -137,7 +184,7 @@ impl Accelerator {
             }
         }
         // SAFETY: passed on from the caller; the stream is live, for it is current.
-        let result = self.engine().and_then(|engine| unsafe { engine.run(key, number, Stream(stream), work, make) });
+        let result = unsafe { engine.run(key, number, Stream(stream), work, write) };
         result.map_err(|error| describe(&error))
     }
 }
@@ -151,7 +198,7 @@ fn describe(error: &Error) -> String {
 fn class(error: &Error) -> &'static str {
     match error {
         Error::Unavailable(_) => "BackendUnavailableError",
-        Error::Compile { .. } | Error::Capturing => "KernelCompileError",
+        Error::Compile { .. } | Error::Capturing(_) => "KernelCompileError",
         Error::Driver { .. } => "DeviceError",
     }
 }
@@ -181,7 +228,8 @@ fn places(places: Places) -> Vec<Place> {
 /// Registers the CUDA kernels with torch; returns the names of the operators that have one.
 ///
 /// Nothing of CUDA is touched before the first call. `driver` and `compiler` are places to look at, in order: whether the
-/// library must be loaded already, and its name or path. `cache` is the folder of compiled kernels.
+/// library must be loaded already, and its name or path. `cache` is the folder of compiled kernels. With `is_tuning` the
+/// threads of blocks are chosen by measuring.
 ///
 /// # Errors
 /// `BackendUnavailableError` when torch lacks a function.
@@ -191,13 +239,14 @@ pub(crate) fn register_cuda(
     driver: Places,
     compiler: Places,
     cache: Option<PathBuf>,
+    is_tuning: bool,
 ) -> PyResult<Vec<String>> {
-    let settings = Settings { driver: places(driver), compiler: places(compiler), cache };
+    let settings = devices(driver, compiler, cache, is_tuning);
     guarded(|| {
         let unavailable = |error: String| Failure::new("BackendUnavailableError", error);
         let torch = functions().ok_or_else(|| unavailable("the operators are not registered".to_owned()))?;
         let stream = Some(current_stream(torch_cuda_path).map_err(unavailable)?);
-        set(&CUDA, Accelerator { settings, stream, engine: OnceLock::new() });
+        set(&CUDA, Accelerator::new(settings, stream));
         let names = operator::register_cuda(torch).map_err(unavailable)?;
         Ok(names.into_iter().map(str::to_owned).collect())
     })
@@ -211,16 +260,77 @@ pub(crate) fn register_cuda(
 /// # Errors
 /// `BackendUnavailableError` when torch refuses a definition.
 #[pyfunction]
-pub(crate) fn register_host(driver: Places, compiler: Places, cache: Option<PathBuf>) -> PyResult<Vec<String>> {
-    let settings = Settings { driver: places(driver), compiler: places(compiler), cache };
+#[pyo3(signature = (driver, compiler, cache, is_tuning=false))]
+pub(crate) fn register_host(
+    driver: Places,
+    compiler: Places,
+    cache: Option<PathBuf>,
+    is_tuning: bool,
+) -> PyResult<Vec<String>> {
+    let settings = devices(driver, compiler, cache, is_tuning);
     guarded(|| {
-        let unavailable = |error: String| Failure::new("BackendUnavailableError", error);
-        let torch = functions().ok_or_else(|| unavailable("the operators are not registered".to_owned()))?;
-        let again = registered(&HOST).is_some();
-        set(&HOST, Accelerator { settings, stream: None, engine: OnceLock::new() });
-        let names = operator::register_host(torch, again).map_err(unavailable)?;
-        Ok(names.into_iter().map(str::to_owned).collect())
+        set(&HOST, Accelerator::new(settings, None));
+        define_host_operators()
     })
+}
+
+/// Has the operators in the namespace `cliffnet_host` compile their kernels for an architecture, such as 90, into the cache
+/// and run nothing, whatever [`register_host`] said, until [`end_offline`]; returns their names. Results have no values.
+///
+/// # Errors
+/// `BackendUnavailableError` when the compiler is missing or does not know the architecture, or torch refuses a definition.
+#[pyfunction]
+pub(crate) fn register_offline(compiler: Places, cache: Option<PathBuf>, architecture: i32) -> PyResult<Vec<String>> {
+    let settings = Settings { target: Target::Architecture(architecture), compiler: places(compiler), cache };
+    guarded(|| {
+        let accelerator = Accelerator::new(settings, None);
+        accelerator.runner().map_err(|error| failure(&error))?;
+        let names = define_host_operators()?;
+        set(&OFFLINE, accelerator);
+        Ok(names)
+    })
+}
+
+/// Ends what [`register_offline`] began.
+#[pyfunction]
+pub(crate) fn end_offline() {
+    *OFFLINE.write().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Settings for devices of this machine.
+fn devices(driver: Places, compiler: Places, cache: Option<PathBuf>, is_tuning: bool) -> Settings {
+    let target = Target::Devices { driver: places(driver), is_tuning };
+    Settings { target, compiler: places(compiler), cache }
+}
+
+/// Defines the operators of the namespace `cliffnet_host`, once.
+fn define_host_operators() -> Result<Vec<String>, Failure> {
+    static DEFINED: Mutex<bool> = Mutex::new(false);
+    let unavailable = |error: String| Failure::new("BackendUnavailableError", error);
+    let torch = functions().ok_or_else(|| unavailable("the operators are not registered".to_owned()))?;
+    let mut is_defined = DEFINED.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = operator::register_host(torch, *is_defined).map_err(unavailable)?;
+    *is_defined = true;
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+/// The kernels that this process has made for `cuda` devices, for the processor in the place of one (`host`) or for an
+/// architecture (`offline`), in that order: operator, dtype, threads of a block, architecture, whether it was compiled or
+/// found in the cache, and seconds.
+#[pyfunction]
+pub(crate) fn kernels_made(place: &str) -> Vec<(String, String, u32, i32, bool, f64)> {
+    let accelerator = match place {
+        "cuda" => registered(&CUDA),
+        "host" => registered(&HOST),
+        _ => registered(&OFFLINE),
+    };
+    // nothing is made for the question
+    let made = accelerator.and_then(|accelerator| Some(accelerator.runner.get()?.as_ref().ok()?.maker().made()));
+    let facts = |Made { key, threads, architecture, origin, seconds }: Made| {
+        let dtype = key.form().storage.name().to_owned();
+        (key.operator().to_owned(), dtype, threads, architecture, origin == Origin::Compiled, seconds)
+    };
+    made.unwrap_or_default().into_iter().map(facts).collect()
 }
 
 /// What the CUDA kernels run with: driver, compiler and folder of compiled kernels.
@@ -232,12 +342,15 @@ pub(crate) fn cuda_facts() -> PyResult<Vec<(String, String)>> {
     guarded(|| {
         let accelerator = registered(&CUDA)
             .ok_or_else(|| Failure::new("BackendUnavailableError", "no CUDA kernels are registered"))?;
-        let engine = accelerator.engine().map_err(|error| failure(&error))?;
-        let ((major, minor), driver) = (engine.compiler().version(), engine.driver().version());
+        let Runner::Engine(engine) = accelerator.runner().map_err(|error| failure(&error))? else {
+            return Err(Failure::new("BackendUnavailableError", "no CUDA kernels are registered"));
+        };
+        let compiler = engine.maker().compiler();
+        let ((major, minor), driver) = (compiler.version(), engine.driver().version());
         let cache = &accelerator.settings.cache;
         Ok([
             ("driver", format!("CUDA {}.{}", driver / 1000, driver % 1000 / 10)),
-            ("compiler", format!("NVRTC {major}.{minor} ({})", engine.compiler().name())),
+            ("compiler", format!("NVRTC {major}.{minor} ({})", compiler.name())),
             ("cache", cache.as_ref().map_or_else(|| "none".to_owned(), |folder| folder.display().to_string())),
         ]
         .map(|(name, fact)| (name.to_owned(), fact))
@@ -247,7 +360,8 @@ pub(crate) fn cuda_facts() -> PyResult<Vec<(String, String)>> {
 
 /// Name of the entry point and text of the CUDA kernel of an operator.
 ///
-/// `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
+/// `numbers` are those among its arguments that the kernel depends on: the plan, before all. `rank` counts leading axes that
+/// do not merge; `vectors` has a bit for each operand whose blades are adjacent and aligned.
 ///
 /// # Errors
 /// `ConfigError` when there is no such kernel.
@@ -259,7 +373,7 @@ pub(crate) fn cuda_source(
     rank: usize,
     vectors: u32,
 ) -> PyResult<(String, String)> {
-    guarded(|| {
+    guarded(move || {
         let unknown = |message: String| Failure::new("ConfigError", message);
         let storage = Storage::ALL
             .into_iter()

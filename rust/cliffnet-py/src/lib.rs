@@ -25,6 +25,7 @@ mod operator;
 mod pages;
 mod plans;
 mod product_and_join;
+mod segments;
 mod shape;
 mod steerable;
 mod surroundings;
@@ -70,7 +71,10 @@ fn register_operators(torch_cpu_path: &str, c10_path: &str) -> PyResult<()> {
 #[pymodule(gil_used = false)]
 mod _rust {
     #[pymodule_export]
-    use super::cuda::{cuda_compile, cuda_facts, cuda_source, register_cuda, register_host};
+    use super::cuda::{
+        cuda_compile, cuda_facts, cuda_source, end_offline, kernels_made, register_cuda, register_host,
+        register_offline,
+    };
     #[pymodule_export]
     use super::direct::{DirectOperator, direct_operator};
     #[pymodule_export]

@@ -12,6 +12,7 @@ use crate::gated;
 use crate::layers;
 use crate::linear;
 use crate::product_and_join;
+use crate::segments;
 use crate::steerable;
 use crate::tensor::Tensor;
 use crate::torch_abi::{BoxedKernel, LibraryHandle, StableValue, TensorHandle, TorchFunctions, functions};
@@ -78,6 +79,8 @@ pub(crate) struct Operator {
     pub(crate) outputs: usize,
     /// Checks the arguments and allocates the outputs.
     pub(crate) prepare: for<'t> fn(&'t TorchFunctions, &Arguments<'t>) -> Result<Prepared<'t>, String>,
+    /// Whether there is a CPU kernel; if not, `prepare` refuses all arguments.
+    pub(crate) is_on_cpu: bool,
     /// What the dispatcher calls.
     pub(crate) kernel: BoxedKernel,
     /// The same on CUDA devices, where there is a kernel.
@@ -93,7 +96,7 @@ pub(crate) struct CudaKernel {
 }
 
 /// Declares an operator: `operator!(STATIC, "name", [tensor: Tensor, number: Integer], outputs, prepare)`; what launches
-/// its CUDA kernel may follow.
+/// its CUDA kernel may follow. With `cuda launch` in the place of `prepare` it has no CPU kernel.
 macro_rules! operator {
     (@cuda $operator:ident) => { None };
     (@cuda $operator:ident $launch:expr) => {{
@@ -104,7 +107,18 @@ macro_rules! operator {
         }
         Some($crate::operator::CudaKernel { launch: $launch, kernel })
     }};
+    ($(#[$attribute:meta])* $operator:ident, $name:literal, [$($argument:ident: $kind:ident),*], $outputs:literal, cuda $launch:expr) => {
+        operator!(
+            @declare $(#[$attribute])* $operator, $name, [$($argument: $kind),*], $outputs, false,
+            |_, _| Err("the operator has no CPU kernel".to_owned()), $launch
+        );
+    };
     ($(#[$attribute:meta])* $operator:ident, $name:literal, [$($argument:ident: $kind:ident),*], $outputs:literal, $prepare:expr $(, $launch:expr)?) => {
+        operator!(
+            @declare $(#[$attribute])* $operator, $name, [$($argument: $kind),*], $outputs, true, $prepare $(, $launch)?
+        );
+    };
+    (@declare $(#[$attribute:meta])* $operator:ident, $name:literal, [$($argument:ident: $kind:ident),*], $outputs:literal, $is_on_cpu:literal, $prepare:expr $(, $launch:expr)?) => {
         $(#[$attribute])*
         pub(crate) static $operator: $crate::operator::Operator = {
             /// The boxed kernel.
@@ -117,6 +131,7 @@ macro_rules! operator {
                 arguments: &[$((stringify!($argument), $crate::operator::Kind::$kind)),*],
                 outputs: $outputs,
                 prepare: $prepare,
+                is_on_cpu: $is_on_cpu,
                 kernel,
                 cuda: operator!(@cuda $operator $($launch)?),
             }
@@ -218,6 +233,7 @@ pub(crate) static OPERATORS: &[&Operator] = &[
     &layers::SELF_GATE_BACKWARD,
     &layers::CHANNEL_NORM,
     &layers::CHANNEL_NORM_BACKWARD,
+    &segments::SEGMENT_SUM,
     &PROBE,
 ];
 
@@ -281,7 +297,7 @@ pub(crate) fn register(torch: &TorchFunctions) -> Result<(), String> {
     OPERATORS.iter().flat_map(|operator| operator.twins().map(|name| (operator, name))).try_for_each(
         |(operator, name)| {
             library.define(&operator.schema(&name))?;
-            library.implement(&name, operator.kernel)
+            if operator.is_on_cpu { library.implement(&name, operator.kernel) } else { Ok(()) }
         },
     )
 }

@@ -67,7 +67,14 @@ impl<'t> Tensor<'t> {
                 &raw mut handle,
             )
         };
-        check(status, "allocate the output")?;
+        if status != 0 {
+            let words = torch.last_words();
+            // devices have nothing else to refuse
+            let is_full =
+                device.kind == torch.cuda || words.as_ref().is_some_and(|words| words.contains("out of memory"));
+            let message = words.unwrap_or_else(|| "torch failed to allocate the output".to_owned());
+            return Err(if is_full { format!("[OutOfMemoryError] {message}") } else { message });
+        }
         Ok(Self { torch, handle })
     }
 

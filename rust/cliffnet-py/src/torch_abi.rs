@@ -42,6 +42,8 @@ macro_rules! torch_functions {
             pub(crate) objects: Option<ObjectFunctions>,
             /// Questions about the state of torch; they are no part of the stable interface, so a version may lack them.
             pub(crate) state: Option<StateFunctions>,
+            /// What torch said when a function last failed; torch tells it from 2.11 on.
+            last_words: Option<unsafe extern "C" fn() -> *const c_char>,
             /// Throws a C++ exception that the dispatcher turns into a Python `RuntimeError`.
             check_fail: unsafe extern "C-unwind" fn(*const c_char, *const c_char, u32, *const c_char),
         }
@@ -63,6 +65,10 @@ macro_rules! torch_functions {
                     ],
                     objects: ObjectFunctions::look_up(torch_cpu).ok(),
                     state: StateFunctions::look_up(torch_cpu, c10).ok(),
+                    // SAFETY: the signature is that of torch/csrc/stable/c/shim.h.
+                    last_words: unsafe { find(torch_cpu, "torch_exception_get_what_without_backtrace") }
+                        .ok()
+                        .map(|function| *function),
                     // SAFETY: the signatures are those of torch's stable C header (torch/csrc/inductor/aoti_torch/c/shim.h
                     // and torch/csrc/stable/c/shim.h), which torch keeps for all later versions.
                     $($field: unsafe { *find(torch_cpu, $symbol)? },)*
@@ -136,6 +142,14 @@ torch_functions! {
 }
 
 impl TorchFunctions {
+    /// What torch said when a function last failed in this thread.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        // SAFETY: the text is NUL-terminated and stays until the next failure in this thread.
+        let text =
+            unsafe { self.last_words?().as_ref().map(|text| CStr::from_ptr(text).to_string_lossy().into_owned()) };
+        text.filter(|text| !text.is_empty())
+    }
+
     /// Raises `message` as a torch error in the calling frame of the dispatcher.
     ///
     /// # Safety

@@ -35,11 +35,16 @@ def libraries() -> tuple[Path, Path]:
     return built[0], built[1]
 
 
-def start(cache: Path | None) -> frozenset[str]:
+def start(cache: Path | None, is_tuning: bool = False) -> frozenset[str]:
     """Register the operators with CUDA kernels for CPU tensors, or start anew; return their names."""
-    driver, compiler = libraries()
-    names = _rust.register_host([(False, str(driver))], [(False, str(compiler))], None if cache is None else str(cache))
-    return frozenset(names)
+    driver, _ = libraries()
+    folder = None if cache is None else str(cache)
+    return frozenset(_rust.register_host([(False, str(driver))], compiler_places(), folder, is_tuning))
+
+
+def compiler_places() -> list[tuple[bool, str]]:
+    """Return where the compiler is."""
+    return [(False, str(libraries()[1]))]
 
 
 @functools.cache

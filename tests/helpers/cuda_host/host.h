@@ -12,6 +12,7 @@ struct Index {
 static thread_local Index blockIdx, blockDim, gridDim, threadIdx;
 
 #define __device__
+#define __constant__
 #define __forceinline__ inline
 #define __grid_constant__
 
@@ -33,6 +34,9 @@ static inline T __ldg(const T* from) {
     }
     return *from;
 }
+
+// Threads run one after the other: only what is the same for all of a warp may be asked of its first.
+static inline unsigned __shfl_sync(unsigned, unsigned value, int) { return value; }
 
 template <class To, class From>
 static inline To same_bits(From from) {

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cliffnet.data.nbody._pairs import pair_energy
 from cliffnet.errors import DataError, ShapeError
 
 CHARGED_DT = 0.001
@@ -158,11 +159,7 @@ def charged_energy(charges: Tensor, positions: Tensor, velocities: Tensor) -> Te
     Tensor
         Shape ``(...)``. Invariant under translations, rotations and reflections.
     """
-    first, second = torch.triu_indices(charges.shape[-1], charges.shape[-1], offset=1)
-    distance = torch.linalg.vector_norm(positions[..., first, :] - positions[..., second, :], dim=-1)
-    potential = (charges[..., first] * charges[..., second] / distance).sum(-1)
-    energy: Tensor = velocities.square().sum((-1, -2)) / 2 + potential
-    return energy
+    return velocities.square().sum((-1, -2)) / 2 + pair_energy(charges, positions)
 
 
 def _simulate_chunk(charges: Tensor, positions: Tensor, velocities: Tensor, frames: Sequence[int]) -> list[Tensor]:

@@ -68,12 +68,12 @@ def draw_charged(num_samples: int, *, num_balls: int = 5, seed: int = 43, skip: 
     Raises
     ------
     DataError
-        If there are no samples, fewer than two balls, or the seed is not in [0, 2^32).
+        If there are no samples, fewer than two balls, a negative number to leave out, or the seed is not in [0, 2^32).
     """
-    if num_samples < 1 or num_balls < 2 or not 0 <= seed < 2**32:
+    if num_samples < 1 or num_balls < 2 or skip < 0 or not 0 <= seed < 2**32:
         raise DataError(
-            f"asked for {num_samples} systems of {num_balls} balls with seed {seed}; "
-            "expected at least one system, two balls and a seed in [0, 2^32)"
+            f"asked for {num_samples} systems of {num_balls} balls behind {skip} others, with seed {seed}; "
+            "expected at least one system, two balls, no negative number and a seed in [0, 2^32)"
         )
     numpy = require("numpy")
     stream = numpy.random.RandomState(seed)  # frozen by numpy: the same numbers in every version

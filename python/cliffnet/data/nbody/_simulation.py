@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cliffnet.data.nbody._pairs import pair_energy
 from cliffnet.errors import ShapeError
 
 _COINCIDENT = 1e-9  # closer pairs count as distance 1, so that a body exerts no force on itself
@@ -119,8 +120,4 @@ def total_energy(masses: Tensor, positions: Tensor, velocities: Tensor) -> Tenso
     Tensor
         Shape ``(...)``. Invariant under translations, rotations and reflections.
     """
-    kinetic = 0.5 * (masses * velocities.square().sum(-1)).sum(-1)
-    first, second = torch.triu_indices(masses.shape[-1], masses.shape[-1], offset=1)
-    distance = torch.linalg.vector_norm(positions[..., first, :] - positions[..., second, :], dim=-1)
-    potential: Tensor = -(masses[..., first] * masses[..., second] / distance).sum(-1)
-    return kinetic + potential
+    return 0.5 * (masses * velocities.square().sum(-1)).sum(-1) - pair_energy(masses, positions)
