@@ -8,6 +8,7 @@ from cliffnet import functional as F
 from cliffnet.algebra import class_squares_plan, plan_from_terms
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
 from cliffnet.ops._class_gate import class_gate, class_gate_backward
+from cliffnet.ops._gated_steerable import gated_steerable_product, gated_steerable_product_backward
 from cliffnet.ops._layers import (
     channel_norm,
     channel_norm_backward,
@@ -279,20 +280,34 @@ def test_blocks_of_blades_with_gaps():
     check(case, case.tensors(5, dtype=torch.float64))
 
 
+def weighted_cases(partition, channels, products, *numbers):
+    """A weighted product and its gradient; numbers follow the plan."""
+    rows, weight = (channels, partition.algebra.num_blades), (channels, len(partition.paths()))
+    for operator in products:
+        yield OperatorCase(
+            operator.name,
+            operator,
+            lambda *leading, count=operator.tensors - 1: (*((*leading, *rows),) * count, weight),
+            (partition.product_plan(), *numbers),
+        )
+
+
+def around(partition, activation):
+    """Numbers of a gate and a norm."""
+    return list(reference.ACTIVATIONS).index(activation), 0, class_squares_plan(partition), 1e-2
+
+
+STEERABLE = (steerable_product, steerable_product_backward)
+GATED = (gated_steerable_product, gated_steerable_product_backward)
+
+
 @pytest.mark.parametrize("algebra", [Algebra(3, 0, 1), Algebra(5), Algebra(6)], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_large_weighted_products(algebra, dtype):
     partition = Partition.by_grade(algebra)
-    rows = (2, algebra.num_blades)
-    weight = (2, len(partition.paths()))
-    for operator, tensors in ((steerable_product, (rows, rows, weight)), (steerable_product_backward, (rows,) * 3)):
-        shapes = tensors if operator is steerable_product else (*tensors, weight)
-        case = OperatorCase(
-            operator.name,
-            operator,
-            lambda *leading, shapes=shapes: (*((*leading, *shape) for shape in shapes[:-1]), shapes[-1]),
-            (partition.product_plan(),),
-        )
+    for case in weighted_cases(partition, 2, STEERABLE):
+        check(case, case.tensors(19, dtype=dtype))
+    for case in weighted_cases(partition, 2, GATED, *around(partition, "gelu")):
         check(case, case.tensors(19, dtype=dtype))
 
 

@@ -13,8 +13,9 @@
 
 use std::sync::Arc;
 
-use crate::bilinear::{self, bounds, functions, is_straight_line, load, product, store, sum, threads};
+use crate::bilinear::{self, functions, is_straight_line, load, product, store, sum};
 use crate::classes::{Class, FUNCTIONS};
+use crate::shape::{bounds, threads};
 use crate::source::{Form, Source, Writer};
 use crate::tabled::{THREADS, element};
 use crate::weighted::{self, Weighted, fits_registers, sums_by_weight, weight_gradient};
