@@ -8,7 +8,7 @@
 //! some channels, the factors of every row, and the product, computed anew, times the factors of its row. For gradients,
 //! classes have as a second sum their inner product with the cotangent, and as a second factor what reaches their squares.
 //!
-//! Products that are no straight-line code are computed in advance, by [`crate::bilinear::source`]; kernels then read them, where
+//! Products that leave no registers for that are computed in advance, by [`crate::bilinear::source`]; kernels then read them, where
 //! they otherwise read the weight.
 
 use std::sync::Arc;
@@ -26,6 +26,13 @@ const BUSY_THREADS: i64 = 1 << 17;
 
 /// Most channels that a thread adds up.
 const MOST_CHANNELS: i64 = 8;
+
+/// Most 32-bit words of both operands and the weights where products are computed anew, beside which there have to be
+/// registers for the classes.
+const MAX_WORDS_ANEW: usize = 200;
+
+/// Most 32-bit words of operands and sums of a kernel of all gradients: the compiler holds many sums of paths as well.
+const MAX_WORDS_ONE_PASS: usize = 128;
 
 /// Most 32-bit words of operands, weights and their open sums that leave registers for the cotangent.
 const MAX_WORDS_WITH_COTANGENT: usize = 140;
@@ -100,12 +107,15 @@ impl Gated {
 
     /// Whether kernels compute the product anew, in registers.
     pub fn is_recomputed(&self, storage: Storage) -> bool {
-        is_straight_line(&self.weighted.product, storage)
+        let plan = &self.weighted.plan;
+        let numbers = plan.left_size() + plan.right_size() + plan.path_count();
+        numbers * storage.size().div_ceil(4) <= MAX_WORDS_ANEW && is_straight_line(&self.weighted.product, storage)
     }
 
     /// Whether [`Part::Gradients`] does it all; otherwise the gradients of the product follow [`Part::Cotangent`].
     pub fn is_one_pass(&self, storage: Storage) -> bool {
-        self.is_recomputed(storage) && fits_registers(&self.weighted.plan, 2 * self.weighted.plan.out_size(), storage)
+        let plan = &self.weighted.plan;
+        self.is_recomputed(storage) && fits_registers(plan, 2 * plan.out_size(), MAX_WORDS_ONE_PASS, storage)
     }
 
     /// The source of a part.

@@ -94,14 +94,14 @@ impl Weighted {
 /// Whether one kernel computes all gradients; otherwise those by the operands come from [`crate::bilinear::source`], and
 /// [`weight_source`] gives the others.
 pub fn is_one_pass(plan: &Plan, storage: Storage) -> bool {
-    fits_registers(plan, 0, storage)
+    fits_registers(plan, 0, MAX_WORDS, storage)
 }
 
-/// Whether a kernel of all gradients that holds `more` numbers besides is short enough and has the registers it needs.
-pub(crate) fn fits_registers(plan: &Plan, more: usize, storage: Storage) -> bool {
+/// Whether a kernel of all gradients that holds `more` numbers besides is short enough and has fewer than `words`.
+pub(crate) fn fits_registers(plan: &Plan, more: usize, words: usize, storage: Storage) -> bool {
     let paths = plan.path_count();
     let numbers = plan.left_size() + plan.right_size() + plan.out_size() + 2 * paths + more;
-    numbers * storage.size().div_ceil(4) < MAX_WORDS
+    numbers * storage.size().div_ceil(4) < words
         && plan.terms().len() <= MAX_TERMS
         && (1..=MAX_PATHS).contains(&paths)
 }
