@@ -311,16 +311,54 @@ def test_large_weighted_products(algebra, dtype):
         check(case, case.tensors(19, dtype=dtype))
 
 
-def test_sums_over_rows_are_the_same_in_every_run():
+@pytest.mark.parametrize("algebra", [Algebra(2), Algebra(3, 0, 1)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_what_surrounds_products(algebra, dtype):
+    partition = Partition.by_grade(algebra)
+    gate, scalar, squares, epsilon = around(partition, "silu")
+    # gradients in one pass and in two; a class without a norm; nothing around the product
+    for numbers in (
+        (gate, scalar, squares, epsilon),
+        (gate, scalar, -1, 0.0),
+        (-1, 0, squares, epsilon),
+        (-1, 0, -1, 0.0),
+    ):
+        for case in weighted_cases(partition, 3, GATED, *numbers):
+            check(case, case.tensors(11, dtype=dtype))
+
+
+def test_a_thread_adds_up_several_of_many_channels():
+    partition = Partition.by_grade(Algebra(2))
+    for case in weighted_cases(partition, (1 << 16) + 1, GATED, *around(partition, "sigmoid")):
+        check(case, case.tensors(4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("algebra", [Algebra(2), Algebra(3, 0, 1)], ids=str)
+def test_what_is_no_number_stays_in_its_row(algebra):
+    partition = Partition.by_grade(algebra)
+    for case in weighted_cases(partition, 2, GATED, *around(partition, "gelu")):
+        tensors = case.tensors(6, dtype=torch.float64)
+        tensors[0][1, 0, 2], tensors[1][3, 1, 0] = torch.nan, torch.inf
+        expected = as_tuple(case.operator.dispatched(*tensors, *case.numbers))
+        for one, other in zip(on_device(case, tensors), expected, strict=True):
+            assert torch.equal(one.isfinite(), other.isfinite())
+
+
+@pytest.mark.parametrize(
+    ("operator", "numbers"),
+    [(STEERABLE[1], ()), (GATED[1], around(Partition.by_grade(Algebra(3)), "silu"))],
+    ids=("bare", "gated"),
+)
+def test_sums_over_rows_are_the_same_in_every_run(operator, numbers):
     partition = Partition.by_grade(Algebra(3))
     generator = torch.Generator().manual_seed(1)
     operands = [torch.randn(300, 4, 8, generator=generator) for _ in range(3)]
-    weight = torch.randn(4, len(partition.paths()), generator=generator)
-    backward = cuda_host.operators().steerable_product_backward
-    first = backward(*operands, weight, partition.product_plan())
-    again = backward(*operands, weight, partition.product_plan())
+    operands.append(torch.randn(4, len(partition.paths()), generator=generator))
+    numbers = (partition.product_plan(), *numbers)
+    backward = getattr(cuda_host.operators(), operator.name)
+    first, again = backward(*operands, *numbers), backward(*operands, *numbers)
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
-    exact = steerable_product_backward(*(x.double() for x in operands), weight.double(), partition.product_plan())
+    exact = operator(*(x.double() for x in operands), *numbers)
     torch.testing.assert_close(first[2].double(), exact[2], rtol=1e-4, atol=1e-3)
 
 

@@ -20,6 +20,7 @@ GATED = (
     "gated_steerable_product_backward: sums",
     "gated_steerable_product_backward",
     "gated_steerable_product_backward: gates",
+    "gated_steerable_product_backward: scalars",
 )
 BY_CLASSES = (
     "class_invariants",

@@ -8,8 +8,8 @@
 //! some channels, the factors of every row, and the product, computed anew, times the factors of its row. For gradients,
 //! classes have as a second sum their inner product with the cotangent, and as a second factor what reaches their squares.
 //!
-//! Products that leave no registers for that are computed in advance, by [`crate::bilinear::source`]; kernels then read them, where
-//! they otherwise read the weight.
+//! Products that leave no registers for that are computed in advance, by [`crate::bilinear::source`]; kernels then read them,
+//! where they otherwise read the weight.
 
 use std::sync::Arc;
 
@@ -17,15 +17,9 @@ use crate::bilinear::{self, functions, is_straight_line, load, product, store, s
 use crate::classes::{Class, FUNCTIONS};
 use crate::shape::{bounds, threads};
 use crate::source::{Form, Source, Writer};
-use crate::tabled::{THREADS, element};
+use crate::tabled::element;
 use crate::weighted::{self, Weighted, fits_registers, sums_by_weight, weight_gradient};
 use crate::{Classes, Function, Storage};
-
-/// Threads that lanes are made to last for when sums are divided.
-const BUSY_THREADS: i64 = 1 << 17;
-
-/// Most channels that a thread adds up.
-const MOST_CHANNELS: i64 = 8;
 
 /// Most 32-bit words of both operands and the weights where products are computed anew, beside which there have to be
 /// registers for the classes.
@@ -34,7 +28,7 @@ const MAX_WORDS_ANEW: usize = 200;
 /// Most 32-bit words of operands and sums of a kernel of all gradients: the compiler holds many sums of paths as well.
 const MAX_WORDS_ONE_PASS: usize = 128;
 
-/// Most 32-bit words of operands, weights and their open sums that leave registers for the cotangent.
+/// Most 32-bit words of operands, weights and sums that leave registers for the cotangent.
 const MAX_WORDS_WITH_COTANGENT: usize = 140;
 
 /// What the gradients by the arguments of the gates are, times that by the gates' product.
@@ -54,7 +48,7 @@ pub struct Gated {
 /// Kernels, each with the operands that it takes. "product" is the weight where the product is computed anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// Sums over channels: left, right, product. The fields are those of [`Slots::parameters`].
+    /// Sums over channels: left, right, product. The fields are those of [`crate::row_norms::Slots::parameters`].
     Sums,
     /// The same for the gradient: cotangent, left, right, product.
     BackwardSums,
@@ -66,32 +60,11 @@ pub enum Part {
     /// All gradients: cotangent, left, right, weight; by left, by right. Those of [`weighted::Chunks::parameters`] and the
     /// address of the factors follow.
     Gradients,
-    /// Adds the gradients by the gates' arguments: by left, by right. Their address follows.
+    /// The gradients by the scalar blades with those by the gates' arguments, whose address follows: by left, by right. Sums
+    /// come after what is added, in two arrays more, for kernels that are run again have to find what they found before.
     ByGates,
-}
-
-/// How the channels of a row are divided among partial sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slots {
-    /// Channels of a row.
-    pub channels: i64,
-    /// Number of rows.
-    pub rows: i64,
-    /// Partial sums of a row: each takes every so many-th channel.
-    pub count: i64,
-}
-
-impl Slots {
-    /// The partial sums of this many rows of channels.
-    pub fn new(rows: i64, channels: i64) -> Self {
-        let each = (rows * channels / BUSY_THREADS).clamp(1, MOST_CHANNELS);
-        Self { channels, rows, count: (channels + each - 1) / each }
-    }
-
-    /// The parameters that follow those of the lanes, with the address of the sums.
-    pub fn parameters(&self, sums: u64) -> [u64; 4] {
-        [self.channels as u64, self.rows as u64, self.count as u64, sums]
-    }
+    /// Writes those sums: by left, by right. The same address follows.
+    ByScalars,
 }
 
 impl Gated {
@@ -123,8 +96,7 @@ impl Gated {
         let in_registers = self.is_recomputed(form.storage);
         let is_backward = matches!(part, Part::BackwardSums | Part::Cotangent | Part::Gradients);
         let plan = &self.weighted.plan;
-        let weights = plan.path_count() * if part == Part::Gradients { 2 } else { 1 };
-        let numbers = plan.left_size() + plan.right_size() + 2 * plan.out_size() + weights;
+        let numbers = plan.left_size() + plan.right_size() + 2 * plan.out_size() + plan.path_count();
         let holds_cotangent =
             is_backward && in_registers && numbers * form.storage.size().div_ceil(4) <= MAX_WORDS_WITH_COTANGENT;
         Code { gated: self, form, in_registers, holds_cotangent, first: usize::from(is_backward) }.source(part)
@@ -147,7 +119,8 @@ impl Code<'_> {
         let Self { gated, form, first, .. } = *self;
         let plan = &gated.weighted.plan;
         let (inputs, operands) = match part {
-            Part::ByGates => (0, 2),
+            Part::ByGates => (2, 2),
+            Part::ByScalars => (0, 2),
             Part::Sums | Part::BackwardSums => (3 + first, 3 + first),
             Part::Product | Part::Cotangent => (3 + first, 4 + first),
             Part::Gradients => (4, 6),
@@ -161,12 +134,13 @@ impl Code<'_> {
                 ("gated_cotangent", &["i64 channels", "i64 rows", "const real* factors", "real* by_gates"])
             }
             Part::Gradients => ("gated_gradients", &["const real* factors"]),
-            Part::ByGates => ("add_by_gates", &["const real* by_gates"]),
+            Part::ByGates => ("add_by_gates", &["real* by_gates"]),
+            Part::ByScalars => ("write_scalars", &["const real* by_gates"]),
         };
         let chunks: &[&str] = if part == Part::Gradients { &weighted::FIELDS } else { &[] };
         let [left, right, out, paths] = [plan.left_size(), plan.right_size(), plan.out_size(), plan.path_count()];
         let words = match part {
-            Part::Gradients => left + right + 2 * (out + paths),
+            Part::Gradients => left + right + 3 * out + 2 * paths,
             _ if self.in_registers => left + right + paths + first * out,
             _ => 0,
         };
@@ -177,7 +151,7 @@ impl Code<'_> {
             functions(&mut writer, &gated.weighted.gradients, form.storage);
             weight_gradient(&mut writer, plan, form.storage);
         }
-        if self.in_registers && part != Part::ByGates {
+        if self.in_registers && !matches!(part, Part::ByGates | Part::ByScalars) {
             product(&mut writer, "multiply", &gated.weighted.product.steps()[0], form.storage);
         }
         writer.parameters(inputs, operands, form.rank, &[chunks, fields].concat());
@@ -187,6 +161,7 @@ impl Code<'_> {
             Part::Cotangent => writer.lanes(operands, form.rank, |writer| self.cotangent(writer)),
             Part::Gradients => self.gradients(writer),
             Part::ByGates => writer.lanes(operands, form.rank, |writer| self.add_by_gates(writer)),
+            Part::ByScalars => writer.lanes(operands, form.rank, |writer| self.write_scalars(writer)),
         });
         Source { name: name.to_owned(), text: writer.finish(), threads, rows: 1, tables: Vec::new() }
     }
@@ -404,61 +379,22 @@ impl Code<'_> {
         });
     }
 
-    /// Adds the gradients by the arguments of the gates to those of the scalar blades.
+    /// Adds the gradients by the arguments of the gates to those by the scalar blades.
     fn add_by_gates(&self, writer: &mut Writer) {
         let Some((scalar, _)) = self.gated.gate else { return };
         for operand in 0..2 {
-            writer.block("", |writer| {
-                let place = format!("p.operand_{operand} + offset_{operand} + {scalar} * p.blade_stride[{operand}]");
-                writer.line(&format!("storage* const place = {place};"));
-                writer.line(&format!("*place = narrow(widen(*place) + p.by_gates[{operand} * p.lanes + lane]);"));
-            });
+            let (found, total) =
+                (element(operand, &scalar.to_string()), format!("p.by_gates[{} * p.lanes", operand + 2));
+            writer.line(&format!("{total} + lane] = {found} + p.by_gates[{operand} * p.lanes + lane];"));
         }
     }
-}
 
-/// The kernel of the factors of every row and class: the parameters are the addresses of sums and factors, the numbers of
-/// classes, rows, partial sums of a row and channels, and epsilon, a double.
-pub fn factors_source(is_backward: bool, storage: Storage) -> Source {
-    let mut writer = Writer::new(storage);
-    for line in [
-        "struct Parameters {",
-        "    const real* sums;",
-        "    real* factors;",
-        "    i64 norms;",
-        "    i64 rows;",
-        "    i64 slots;",
-        "    i64 channels;",
-        "    double epsilon;",
-        "};\n",
-    ] {
-        writer.line(line);
+    /// Writes the sums of [`Self::add_by_gates`].
+    fn write_scalars(&self, writer: &mut Writer) {
+        let Some((scalar, _)) = self.gated.gate else { return };
+        for operand in 0..2 {
+            let place = format!("p.operand_{operand}[offset_{operand} + {scalar} * p.blade_stride[{operand}]]");
+            writer.line(&format!("{place} = narrow(p.by_gates[{} * p.lanes + lane]);", operand + 2));
+        }
     }
-    let name = "factors_of_rows";
-    let total = |writer: &mut Writer, name: &str, first: &str| {
-        writer.line(&format!("real {name} = 0;"));
-        writer.block("for (i64 slot = 0; slot < p.slots; ++slot)", |writer| {
-            writer.line(&format!("{name} += p.sums[({first} + i) * p.slots + slot];"));
-        });
-    };
-    writer.block(&format!("KERNEL({name}, {THREADS})"), |writer| {
-        writer.line("const i64 threads = static_cast<i64>(gridDim.x) * blockDim.x;");
-        writer.line("const i64 count = p.norms * p.rows;");
-        writer.line("const double channels = static_cast<double>(p.channels);");
-        writer.block(
-            "for (i64 i = static_cast<i64>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += threads)",
-            |writer| {
-                total(writer, "square", "0");
-                writer.line("const double inverse = 1 / sqrt(square / channels + p.epsilon);");
-                writer.line("p.factors[i] = static_cast<real>(inverse);");
-                if is_backward {
-                    total(writer, "dot", "count");
-                    writer.line(
-                        "p.factors[count + i] = static_cast<real>(inverse * inverse * inverse * dot / channels);",
-                    );
-                }
-            },
-        );
-    });
-    Source { name: name.to_owned(), text: writer.finish(), threads: THREADS, rows: 1, tables: Vec::new() }
 }

@@ -24,6 +24,7 @@ pub mod norms;
 mod nvrtc;
 mod offline;
 mod operation;
+pub mod row_norms;
 pub mod segment;
 mod shape;
 mod source;

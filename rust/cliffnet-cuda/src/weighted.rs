@@ -18,8 +18,8 @@ const COTANGENT: usize = 0;
 const LEFT: usize = 1;
 const RIGHT: usize = 2;
 
-/// Threads that chunks are made for.
-const BUSY_THREADS: i64 = 1 << 17;
+/// Threads that sums are divided for.
+pub(crate) const BUSY_THREADS: i64 = 1 << 17;
 
 /// Fewest rows of a chunk.
 const CHUNK_ROWS: i64 = 8;
@@ -101,9 +101,7 @@ pub fn is_one_pass(plan: &Plan, storage: Storage) -> bool {
 pub(crate) fn fits_registers(plan: &Plan, more: usize, words: usize, storage: Storage) -> bool {
     let paths = plan.path_count();
     let numbers = plan.left_size() + plan.right_size() + plan.out_size() + 2 * paths + more;
-    numbers * storage.size().div_ceil(4) < words
-        && plan.terms().len() <= MAX_TERMS
-        && (1..=MAX_PATHS).contains(&paths)
+    numbers * storage.size().div_ceil(4) < words && plan.terms().len() <= MAX_TERMS && (1..=MAX_PATHS).contains(&paths)
 }
 
 /// The kernel of the gradients by left and right, and of the partial sums `[chunk][channel][path]` of those by weights.

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, RwLock};
 
-use cliffnet_cuda::gated::{Gated, Part, Slots, factors_source};
+use cliffnet_cuda::gated::{Gated, Part};
+use cliffnet_cuda::row_norms::{Slots, factors_source};
 use cliffnet_cuda::{Classes, Form, Key, Source, Work};
 
 use crate::bilinear::kept;
@@ -18,13 +19,14 @@ use crate::tensor::Tensor;
 use crate::torch_abi::TorchFunctions;
 
 /// Kernels by the names they have in the table of kernels; the first two are what ends the operators.
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("gated_steerable_product", Part::Product),
     ("gated_steerable_product_backward", Part::Gradients),
     ("gated_steerable_product: sums", Part::Sums),
     ("gated_steerable_product_backward: sums", Part::BackwardSums),
     ("gated_steerable_product_backward: cotangent", Part::Cotangent),
     ("gated_steerable_product_backward: gates", Part::ByGates),
+    ("gated_steerable_product_backward: scalars", Part::ByScalars),
 ];
 
 /// The factors of rows.
@@ -110,7 +112,7 @@ impl<'c, 't> Launch<'c, 't> {
         let (name, _) = PARTS.iter().find(|(_, known)| *known == part).ok_or("a part has no name")?;
         let lanes = self.call.lanes(operands);
         let mut form = self.call.form(&lanes);
-        if part == Part::ByGates || !self.gated.is_recomputed(form.storage) {
+        if matches!(part, Part::ByGates | Part::ByScalars) || !self.gated.is_recomputed(form.storage) {
             // blades are read one by one
             form.vectors = 0;
         }
@@ -228,13 +230,14 @@ pub(crate) fn backward<'t>(
             launch.run(Part::Gradients, &[0, 1, 2, 3, 4, 5], Some(sums.threads()), &more)?;
         } else {
             let has_gate = gated.gate.is_some();
-            let by_gates = workspace(torch, call, if has_gate { 2 * rows * channels } else { 0 })?;
+            let by_gates = workspace(torch, call, if has_gate { 4 * rows * channels } else { 0 })?;
             let more = [channels as u64, rows as u64, factors, by_gates.data()? as u64];
             launch.run(Part::Cotangent, &[0, 1, 2, product, 6], None, &more)?;
             let operands = [6, 1, 2, 3, 4, 5];
             cuda_steerable::launch_gradients(accelerator, call, (&*gated.weighted, numbers[0]), operands, &sums)?;
             if has_gate {
                 launch.run(Part::ByGates, &[4, 5], None, &more[3..])?;
+                launch.run(Part::ByScalars, &[4, 5], None, &more[3..])?;
             }
         }
         sums.add_up(torch, accelerator, call, 0)?
