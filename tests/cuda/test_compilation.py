@@ -7,11 +7,11 @@ import pytest
 
 from cliffnet import Algebra, _env, _rust
 from cliffnet.errors import BackendUnavailableError, ConfigError, KernelCompileError
-from helpers.cuda_kernels import ALGEBRAS, ARCHITECTURES, BY_CLASSES, DTYPES, NAMES, PLACES, compiled, numbers_of
+from helpers.cuda_kernels import ALGEBRAS, ARCHITECTURES, BY_CLASSES, DTYPES, GATED, NAMES, PLACES, compiled, numbers_of
 
 pytestmark = pytest.mark.skipif(not PLACES, reason="this torch comes without NVRTC")
 
-REGISTERS = {2: 160, 3: 208, 4: 255, 5: 255, 6: 255}
+REGISTERS = {2: 176, 3: 208, 4: 255, 5: 255, 6: 255}
 """Caps by generators; a thread has 255 at most."""
 
 SINGLE_FORWARD = {2: 40, 3: 48, 4: 96, 5: 128}
@@ -37,7 +37,7 @@ def sampled():
     """Every operator in every algebra, with architectures and memory formats in turn."""
     for algebra in ALGEBRAS:
         for number, operator in enumerate(NAMES):
-            dtypes = FEW.get(algebra, DTYPES[number % 2 :: 2] if operator in BY_CLASSES else DTYPES)
+            dtypes = FEW.get(algebra, DTYPES[number % 2 :: 2] if operator in (*BY_CLASSES, *GATED) else DTYPES)
             for turn, dtype in enumerate(dtypes, start=number):
                 yield operator, algebra, dtype, ARCHITECTURES[turn % len(ARCHITECTURES)], turn % 2 == 0
 

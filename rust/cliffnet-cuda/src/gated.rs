@@ -289,7 +289,7 @@ impl Code<'_> {
         self.open(writer);
         self.row(writer);
         self.each_class(writer, |writer, number, class| {
-            let factor = self.factor(writer, number);
+            let factor = Self::factor(writer, number);
             for blade in class.blades() {
                 self.write(writer, 3, blade, &format!("{factor}(gates * {})", self.ungated(blade)));
             }
@@ -300,7 +300,7 @@ impl Code<'_> {
     }
 
     /// Declares the factor of a class, if any; returns what to multiply with.
-    fn factor(&self, writer: &mut Writer, number: Option<usize>) -> &'static str {
+    fn factor(writer: &mut Writer, number: Option<usize>) -> &'static str {
         let Some(number) = number else { return "" };
         writer.line(&format!("const real factor = __ldg(p.factors + {number} * p.rows + row);"));
         "factor * "
@@ -320,7 +320,7 @@ impl Code<'_> {
         let norms = self.gated.norms();
         writer.line("real dot = 0;");
         self.each_class(writer, |writer, number, class| {
-            let factor = self.factor(writer, number);
+            let factor = Self::factor(writer, number);
             if let Some(number) = number {
                 self.square(writer, class);
                 let slope = format!("__ldg(p.factors + {} * p.rows + row)", norms + number);
