@@ -15,10 +15,7 @@ from cliffnet import functional as F
 from cliffnet.errors import DeviceError, KernelCompileError
 from helpers.operator_matrix import OPERATORS
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.filterwarnings("ignore:cliffnet has no cuda kernel"),
-]
+pytestmark = pytest.mark.gpu
 
 BOUND = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 1 / 64, torch.float16: 1 / 512}
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,6 +11,7 @@ from cliffnet.ops._attention import attention_features, attention_features_backw
 from cliffnet.ops._bilinear import bilinear, bilinear_backward, bilinear_double_backward
 from cliffnet.ops._class_gate import class_gate, class_gate_backward
 from cliffnet.ops._fully_connected_gemm import pairs_of
+from cliffnet.ops._gated_steerable import gated_steerable_product, gated_steerable_product_backward
 from cliffnet.ops._layers import (
     channel_norm,
     channel_norm_backward,
@@ -39,6 +40,8 @@ NAMES = (
     "pair_products",
     "product_and_join",
     "product_and_join_backward",
+    "gated_steerable_product",
+    "gated_steerable_product_backward",
     "class_invariants",
     "class_invariants_backward",
     "gate",
@@ -333,33 +336,85 @@ def test_blocks_of_blades_with_gaps():
     check(case, case.tensors(5, dtype=torch.float64))
 
 
+def weighted_cases(partition, channels, products, *numbers):
+    """A weighted product and its gradient; numbers follow the plan."""
+    rows, weight = (channels, partition.algebra.num_blades), (channels, len(partition.paths()))
+    for operator in products:
+        yield OperatorCase(
+            operator.name,
+            operator,
+            lambda *leading, count=operator.tensors - 1: (*((*leading, *rows),) * count, weight),
+            (partition.product_plan(), *numbers),
+        )
+
+
+def around(partition, activation):
+    """Numbers of a gate and a norm."""
+    return list(reference.ACTIVATIONS).index(activation), 0, class_squares_plan(partition), 1e-2
+
+
+STEERABLE = (steerable_product, steerable_product_backward)
+GATED = (gated_steerable_product, gated_steerable_product_backward)
+
+
 @pytest.mark.parametrize("algebra", [Algebra(3, 0, 1), Algebra(5), Algebra(6)], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_large_weighted_products(algebra, dtype):
     partition = Partition.by_grade(algebra)
-    rows = (2, algebra.num_blades)
-    weight = (2, len(partition.paths()))
-    for operator, tensors in ((steerable_product, (rows, rows, weight)), (steerable_product_backward, (rows,) * 3)):
-        shapes = tensors if operator is steerable_product else (*tensors, weight)
-        case = OperatorCase(
-            operator.name,
-            operator,
-            lambda *leading, shapes=shapes: (*((*leading, *shape) for shape in shapes[:-1]), shapes[-1]),
-            (partition.product_plan(),),
-        )
+    for case in weighted_cases(partition, 2, STEERABLE):
+        check(case, case.tensors(19, dtype=dtype))
+    for case in weighted_cases(partition, 2, GATED, *around(partition, "gelu")):
         check(case, case.tensors(19, dtype=dtype))
 
 
-def test_sums_over_rows_are_the_same_in_every_run():
+@pytest.mark.parametrize("algebra", [Algebra(2), Algebra(3, 0, 1)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_what_surrounds_products(algebra, dtype):
+    partition = Partition.by_grade(algebra)
+    gate, scalar, squares, epsilon = around(partition, "silu")
+    # gradients in one pass and in two; a class without a norm; nothing around the product
+    for numbers in (
+        (gate, scalar, squares, epsilon),
+        (gate, scalar, -1, 0.0),
+        (-1, 0, squares, epsilon),
+        (-1, 0, -1, 0.0),
+    ):
+        for case in weighted_cases(partition, 3, GATED, *numbers):
+            check(case, case.tensors(11, dtype=dtype))
+
+
+def test_a_thread_adds_up_several_of_many_channels():
+    partition = Partition.by_grade(Algebra(2))
+    for case in weighted_cases(partition, (1 << 16) + 1, GATED, *around(partition, "sigmoid")):
+        check(case, case.tensors(4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("algebra", [Algebra(2), Algebra(3, 0, 1)], ids=str)
+def test_what_is_no_number_stays_in_its_row(algebra):
+    partition = Partition.by_grade(algebra)
+    for case in weighted_cases(partition, 2, GATED, *around(partition, "gelu")):
+        tensors = case.tensors(6, dtype=torch.float64)
+        tensors[0][1, 0, 2], tensors[1][3, 1, 0] = torch.nan, torch.inf
+        expected = as_tuple(case.operator.dispatched(*tensors, *case.numbers))
+        for one, other in zip(on_device(case, tensors), expected, strict=True):
+            assert torch.equal(one.isfinite(), other.isfinite())
+
+
+@pytest.mark.parametrize(
+    ("operator", "numbers"),
+    [(STEERABLE[1], ()), (GATED[1], around(Partition.by_grade(Algebra(3)), "silu"))],
+    ids=("bare", "gated"),
+)
+def test_sums_over_rows_are_the_same_in_every_run(operator, numbers):
     partition = Partition.by_grade(Algebra(3))
     generator = torch.Generator().manual_seed(1)
     operands = [torch.randn(300, 4, 8, generator=generator) for _ in range(3)]
-    weight = torch.randn(4, len(partition.paths()), generator=generator)
-    backward = cuda_host.operators().steerable_product_backward
-    first = backward(*operands, weight, partition.product_plan())
-    again = backward(*operands, weight, partition.product_plan())
+    operands.append(torch.randn(4, len(partition.paths()), generator=generator))
+    numbers = (partition.product_plan(), *numbers)
+    backward = getattr(cuda_host.operators(), operator.name)
+    first, again = backward(*operands, *numbers), backward(*operands, *numbers)
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
-    exact = steerable_product_backward(*(x.double() for x in operands), weight.double(), partition.product_plan())
+    exact = operator(*(x.double() for x in operands), *numbers)
     torch.testing.assert_close(first[2].double(), exact[2], rtol=1e-4, atol=1e-3)
 
 

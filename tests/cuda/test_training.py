@@ -50,7 +50,6 @@ def losses(make, device, mode, steps):
     return torch.stack(found).cpu()
 
 
-@pytest.mark.filterwarnings("ignore:cliffnet has no cuda kernel")
 @pytest.mark.parametrize(("place", "steps"), [HOST, DEVICE])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_losses_are_those_of_the_cpu(name, place, steps):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cliffnet import Algebra, Partition, ops
+from cliffnet.algebra import class_squares_plan
 from cliffnet.errors import ConfigError
 from cliffnet.ops import _cuda
 from helpers import cuda_host
@@ -64,6 +65,20 @@ def test_small_calls_and_captured_ones_are_not_measured(tmp_path, best):
     cuda_host.variable("cliffnet_is_capturing").value = 0
     product(LARGE)
     assert [choice.read_text() for choice in tmp_path.glob("*.threads")] == ["64\n"]
+
+
+def test_kernels_that_follow_each_other_find_the_same_when_they_run_again(tmp_path):
+    partition = Partition.by_grade(Algebra(2, 0, 1))
+    generator = torch.Generator().manual_seed(0)
+    operands = torch.randn(3, LARGE // 3 + 1, 3, 8, dtype=torch.float64, generator=generator)
+    weight = torch.randn(3, len(partition.paths()), dtype=torch.float64, generator=generator)
+    numbers = (partition.product_plan(), 0, 0, class_squares_plan(partition), 1e-2)
+    found = []
+    for is_tuning in (False, True):
+        cuda_host.start(tmp_path, is_tuning=is_tuning)
+        found.append(torch.ops.cliffnet_host.gated_steerable_product_backward(*operands, weight, *numbers))
+    assert "gated_steerable_product_backward: scalars" in {kernel.operator for kernel in ops.kernels_made("host")}
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "1", "100000"])

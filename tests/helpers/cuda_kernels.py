@@ -17,6 +17,14 @@ PRODUCTS = ("bilinear", "bilinear_backward", "bilinear_double_backward")
 WEIGHTED = ("steerable_product", "steerable_product_backward")
 PAIRS = ("pair_products",)
 JOINED = ("product_and_join", "product_and_join_backward")
+GATED = (
+    "gated_steerable_product: sums",
+    "gated_steerable_product",
+    "gated_steerable_product_backward: sums",
+    "gated_steerable_product_backward",
+    "gated_steerable_product_backward: gates",
+    "gated_steerable_product_backward: scalars",
+)
 BY_CLASSES = (
     "class_invariants",
     "class_invariants_backward",
@@ -34,7 +42,7 @@ BY_CLASSES = (
     "class_gate_backward",
 )
 ATTENTION = ("attention_features", "attention_features_backward", "attention_features_backward: weights")
-NAMES = (*PRODUCTS, *PAIRS, *WEIGHTED, *JOINED, *BY_CLASSES, *ATTENTION)
+NAMES = (*PRODUCTS, *PAIRS, *WEIGHTED, *JOINED, *GATED, *BY_CLASSES, *ATTENTION)
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 ARCHITECTURES = (80, 90, 100)
 
@@ -59,6 +67,8 @@ def numbers_of(operator: str, algebra: Algebra) -> list[int]:
         return [comparison_plan(algebra)]
     if operator in PAIRS:
         return [pairs_of(partition.product_plan()).plan]
+    if operator in GATED:
+        return [partition.product_plan(), gelu, 0, squares]
     if operator.endswith("factors"):
         return [reference.INVERSE_ROOT]
     if operator.startswith("self_gate"):
@@ -82,6 +92,10 @@ def compiled(operator: str, algebra: Algebra, dtype: str, architecture: int, vec
         "steerable_product": 0b1011,
         "steerable_product_backward": 0b110111,
         "pair_products": 0b011,
+        "gated_steerable_product: sums": 0b011,
+        "gated_steerable_product": 0b1011,
+        "gated_steerable_product_backward: sums": 0b0111,
+        "gated_steerable_product_backward": 0b110111,
         "class_invariants": 0b01,
         "class_invariants_backward": 0b110,
         "gate": 0b101,

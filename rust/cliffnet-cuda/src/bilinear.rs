@@ -50,7 +50,7 @@ pub fn source(operation: &Operation, form: Form) -> Source {
 /// Whether the code is short enough for the compiler, and the registers suffice: for all operands, and in every step for both
 /// operands and the weights, of which the compiler lets none go, or for one operand and all sums, where the order of the terms
 /// makes do with that.
-fn is_straight_line(operation: &Operation, storage: Storage) -> bool {
+pub(crate) fn is_straight_line(operation: &Operation, storage: Storage) -> bool {
     let words = storage.size().div_ceil(4);
     let fits = |step: &Step| {
         let plan = &step.plan;
@@ -73,7 +73,7 @@ fn read_sizes(operation: &Operation, outputs: &[usize]) -> Vec<usize> {
 pub(crate) fn functions(writer: &mut Writer, operation: &Operation, storage: Storage) {
     for (index, step) in operation.steps().iter().enumerate() {
         if !step.plan.terms().is_empty() {
-            product(writer, index, step, storage);
+            product(writer, &format!("product_{index}"), step, storage);
         }
     }
 }
@@ -81,29 +81,36 @@ pub(crate) fn functions(writer: &mut Writer, operation: &Operation, storage: Sto
 /// Loads what outputs depend on at the offsets of a lane, computes and stores them.
 pub(crate) fn body(writer: &mut Writer, operation: &Operation, outputs: &[usize], form: Form) {
     for operand in operation.reads(outputs) {
-        load(writer, operand, operation.sizes()[operand], form);
+        load(writer, operand, &format!("value_{operand}"), operation.sizes()[operand], form);
     }
     for &operand in outputs {
-        sum(writer, operation, operand, operation.sizes()[operand], form);
+        sum(writer, operation, operand, form, |_| ());
     }
 }
 
-/// Loads an operand into registers.
-pub(crate) fn load(writer: &mut Writer, operand: usize, size: usize, form: Form) {
+/// Loads an operand into registers, an array of this name.
+pub(crate) fn load(writer: &mut Writer, operand: usize, name: &str, size: usize, form: Form) {
     if size == 0 {
         return;
     }
-    writer.line(&format!("real value_{operand}[{size}];"));
+    writer.line(&format!("real {name}[{size}];"));
     let pointer = format!("p.operand_{operand} + offset_{operand}");
     writer.line(&if form.is_vector(operand) {
-        format!("load_vectors({pointer}, value_{operand});")
+        format!("load_vectors({pointer}, {name});")
     } else {
-        format!("load({pointer}, p.blade_stride[{operand}], value_{operand});")
+        format!("load({pointer}, p.blade_stride[{operand}], {name});")
     });
 }
 
-/// Computes and stores an output.
-fn sum(writer: &mut Writer, operation: &Operation, operand: usize, size: usize, form: Form) {
+/// Computes and stores an output; `more` may change `sum` before it is stored.
+pub(crate) fn sum(
+    writer: &mut Writer,
+    operation: &Operation,
+    operand: usize,
+    form: Form,
+    more: impl FnOnce(&mut Writer),
+) {
+    let size = operation.sizes()[operand];
     if size == 0 {
         return;
     }
@@ -115,22 +122,28 @@ fn sum(writer: &mut Writer, operation: &Operation, operand: usize, size: usize, 
                 writer.line(&format!("product_{index}(value_{}, value_{}, {weight}sum);", step.left, step.right));
             }
         }
-        let pointer = format!("p.operand_{operand} + offset_{operand}");
-        writer.line(&if form.is_vector(operand) {
-            format!("store_vectors({pointer}, sum);")
-        } else {
-            format!("store({pointer}, p.blade_stride[{operand}], sum);")
-        });
+        more(writer);
+        store(writer, operand, "sum", form);
+    });
+}
+
+/// Stores an output from registers.
+pub(crate) fn store(writer: &mut Writer, operand: usize, from: &str, form: Form) {
+    let pointer = format!("p.operand_{operand} + offset_{operand}");
+    writer.line(&if form.is_vector(operand) {
+        format!("store_vectors({pointer}, {from});")
+    } else {
+        format!("store({pointer}, p.blade_stride[{operand}], {from});")
     });
 }
 
 /// A function on registers that adds a product to `out`; each sum takes its terms in the order of the plan.
-fn product(writer: &mut Writer, index: usize, step: &Step, storage: Storage) {
+pub(crate) fn product(writer: &mut Writer, name: &str, step: &Step, storage: Storage) {
     let plan = &step.plan;
     let [left, right, out] = [plan.left_size(), plan.right_size(), plan.out_size()];
     let weight = step.weight.map_or_else(String::new, |_| format!("const real (&weight)[{}], ", plan.path_count()));
     let head = format!(
-        "LANE void product_{index}(const real (&left)[{left}], const real (&right)[{right}], {weight}real (&out)[{out}])"
+        "LANE void {name}(const real (&left)[{left}], const real (&right)[{right}], {weight}real (&out)[{out}])"
     );
     writer.block(&head, |writer| {
         if step.weight.is_some() {

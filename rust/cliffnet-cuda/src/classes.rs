@@ -21,9 +21,16 @@ pub struct Function(pub &'static str);
 
 /// Blades that belong together: those with a square, each with it, then the others.
 #[derive(Clone, Debug, Default)]
-struct Class {
-    measured: Vec<(usize, f64)>,
-    null: Vec<usize>,
+pub(crate) struct Class {
+    pub(crate) measured: Vec<(usize, f64)>,
+    pub(crate) null: Vec<usize>,
+}
+
+impl Class {
+    /// All blades.
+    pub(crate) fn blades(&self) -> impl Iterator<Item = usize> {
+        self.measured.iter().map(|&(blade, _)| blade).chain(self.null.iter().copied())
+    }
 }
 
 /// A partition of the blades of a multivector.
@@ -62,6 +69,10 @@ impl Classes {
     /// Number of blades.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    pub(crate) fn classes(&self) -> &[Class] {
+        &self.classes
     }
 
     /// Number of classes.

@@ -24,7 +24,7 @@ pub fn source(operation: &Operation, form: Form) -> Source {
         writer.lanes(sizes.len(), form.rank, |writer| {
             for (name, operand) in [("left", step.left), ("right", step.right)] {
                 let size = sizes[operand];
-                load(writer, operand, size, form);
+                load(writer, operand, &format!("value_{operand}"), size, form);
                 writer.line(&format!("const real (&{name})[{size}] = value_{operand};"));
             }
             writer.line(&format!("storage* to = p.operand_{0} + offset_{0};", step.out));

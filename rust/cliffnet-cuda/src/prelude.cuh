@@ -104,6 +104,21 @@ LANE storage* after(storage* place, i64 step) {
     return place;
 }
 
+// Lets the compiler take registers for changed: what was computed from them is then computed anew rather than kept.
+template <int BLADES>
+LANE void renew(real (&values)[BLADES]) {
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+    for (int blade = 0; blade < BLADES; ++blade) {
+#if defined(STORAGE_F64)
+        asm volatile("" : "+d"(values[blade]));
+#else
+        asm volatile("" : "+f"(values[blade]));
+#endif
+    }
+#endif
+}
+
 #define PER_VECTOR (16 / static_cast<int>(sizeof(storage)))
 
 // Adjacent blades, in vectors of 16 bytes that are aligned to as much.

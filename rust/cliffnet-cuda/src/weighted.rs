@@ -11,15 +11,15 @@ use crate::bilinear::{body, by, functions, path_sum};
 use crate::shape::{bounds, threads};
 use crate::source::{Form, Source, Writer};
 use crate::tabled::{self, THREADS, declare, element};
-use crate::{Operation, Storage};
+use crate::{Operation, Step, Storage};
 
 /// The operands of the gradients: cotangent, left, right, weight; gradients by left and by right.
 const COTANGENT: usize = 0;
 const LEFT: usize = 1;
 const RIGHT: usize = 2;
 
-/// Threads that chunks are made for.
-const BUSY_THREADS: i64 = 1 << 17;
+/// Threads that sums are divided for.
+pub(crate) const BUSY_THREADS: i64 = 1 << 17;
 
 /// Fewest rows of a chunk.
 const CHUNK_ROWS: i64 = 8;
@@ -61,20 +61,52 @@ pub(crate) const FIELDS: [&str; 5] = ["i64 channels", "i64 rows", "i64 rows_each
 /// 32-bit words of operands and open sums from which on one kernel would need more registers than there are.
 const MAX_WORDS: usize = 256;
 
+/// A product with weights, and what its operators compute on every lane.
+#[derive(Clone, Debug)]
+pub struct Weighted {
+    /// The plan of the product.
+    pub plan: Arc<Plan>,
+    /// The product of left, right and weight.
+    pub product: Operation,
+    /// The gradients by left and right, from cotangent, left, right and weight.
+    pub gradients: Operation,
+}
+
+impl Weighted {
+    /// The operations of a plan and of those of its gradients.
+    ///
+    /// # Errors
+    /// When the plans have no weights.
+    pub fn new([plan, by_left, by_right]: [Arc<Plan>; 3]) -> Result<Self, &'static str> {
+        let step = |plan: &Arc<Plan>, [left, right, weight, out]: [usize; 4]| Step {
+            plan: Arc::clone(plan),
+            left,
+            right,
+            out,
+            weight: Some(weight),
+        };
+        let product = Operation::new(3, 1, vec![step(&plan, [0, 1, 2, 3])])?;
+        let steps = vec![step(&by_left, [0, 2, 3, 4]), step(&by_right, [1, 0, 3, 5])];
+        Ok(Self { plan, product, gradients: Operation::new(4, 2, steps)? })
+    }
+}
+
 /// Whether one kernel computes all gradients; otherwise those by the operands come from [`crate::bilinear::source`], and
 /// [`weight_source`] gives the others.
 pub fn is_one_pass(plan: &Plan, storage: Storage) -> bool {
+    fits_registers(plan, 0, MAX_WORDS, storage)
+}
+
+/// Whether a kernel of all gradients that holds `more` numbers besides is short enough and has fewer than `words`.
+pub(crate) fn fits_registers(plan: &Plan, more: usize, words: usize, storage: Storage) -> bool {
     let paths = plan.path_count();
-    let numbers = plan.left_size() + plan.right_size() + plan.out_size() + 2 * paths;
-    numbers * storage.size().div_ceil(4) < MAX_WORDS
-        && plan.terms().len() <= MAX_TERMS
-        && (1..=MAX_PATHS).contains(&paths)
+    let numbers = plan.left_size() + plan.right_size() + plan.out_size() + 2 * paths + more;
+    numbers * storage.size().div_ceil(4) < words && plan.terms().len() <= MAX_TERMS && (1..=MAX_PATHS).contains(&paths)
 }
 
 /// The kernel of the gradients by left and right, and of the partial sums `[chunk][channel][path]` of those by weights.
-///
-/// `operation` computes the gradients by left and right from cotangent, left, right and weight.
-pub fn backward_source(plan: &Arc<Plan>, operation: &Operation, form: Form) -> Source {
+pub fn backward_source(weighted: &Weighted, form: Form) -> Source {
+    let Weighted { plan, gradients: operation, .. } = weighted;
     let (inputs, sizes) = (operation.inputs(), operation.sizes());
     let threads = threads(&[sizes[..inputs].iter().sum::<usize>(), plan.path_count()], form.storage);
     let mut writer = Writer::new(form.storage);
@@ -82,22 +114,29 @@ pub fn backward_source(plan: &Arc<Plan>, operation: &Operation, form: Form) -> S
     weight_gradient(&mut writer, plan, form.storage);
     writer.parameters(inputs, sizes.len(), form.rank, &FIELDS);
     let name = "weighted_gradients";
-    let paths = plan.path_count();
     writer.block(&format!("KERNEL({name}, {})", bounds(threads)), |writer| {
-        chunks(writer, |writer| {
-            writer.line(&format!("real by_weight[{paths}] = {{}};"));
-            rows(writer, |writer| {
-                writer.offsets(sizes.len(), form.rank);
-                body(writer, operation, &[4, 5], form);
-                writer.line("weight_gradient(value_0, value_1, value_2, by_weight);");
-            });
-            writer.line("#pragma unroll");
-            writer.block(&format!("for (int path = 0; path < {paths}; ++path)"), |writer| {
-                writer.line(&format!("p.partials[item * {paths} + path] = by_weight[path];"));
-            });
+        sums_by_weight(writer, plan.path_count(), |writer| {
+            writer.offsets(sizes.len(), form.rank);
+            body(writer, operation, &[4, 5], form);
         });
     });
     Source { name: name.to_owned(), text: writer.finish(), threads, rows: 1, tables: Vec::new() }
+}
+
+/// Loops over the pairs of chunk and channel and their rows, where `lane` loads or computes cotangent, left and right; the
+/// gradients by weights are summed and written.
+pub(crate) fn sums_by_weight(writer: &mut Writer, paths: usize, lane: impl FnOnce(&mut Writer)) {
+    chunks(writer, |writer| {
+        writer.line(&format!("real by_weight[{paths}] = {{}};"));
+        rows(writer, |writer| {
+            lane(writer);
+            writer.line("weight_gradient(value_0, value_1, value_2, by_weight);");
+        });
+        writer.line("#pragma unroll");
+        writer.block(&format!("for (int path = 0; path < {paths}; ++path)"), |writer| {
+            writer.line(&format!("p.partials[item * {paths} + path] = by_weight[path];"));
+        });
+    });
 }
 
 /// The kernel of the partial sums alone, by a table of terms: a row of blocks for each path.
@@ -188,7 +227,7 @@ pub(crate) fn rows(writer: &mut Writer, body: impl FnOnce(&mut Writer)) {
 }
 
 /// A function on registers that adds the gradient by the weights of a lane.
-fn weight_gradient(writer: &mut Writer, plan: &Plan, storage: Storage) {
+pub(crate) fn weight_gradient(writer: &mut Writer, plan: &Plan, storage: Storage) {
     let [left, right, out, paths] = [plan.left_size(), plan.right_size(), plan.out_size(), plan.path_count()];
     let head = format!(
         "LANE void weight_gradient(const real (&cotangent)[{out}], const real (&left)[{left}], \

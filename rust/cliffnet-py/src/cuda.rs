@@ -14,7 +14,9 @@ use crate::failure::{Failure, guarded};
 use crate::operator::{self, Arguments, Value};
 use crate::tensor::Device;
 use crate::torch_abi::{CurrentStream, current_stream, functions};
-use crate::{cuda_attention, cuda_bilinear, cuda_class_gate, cuda_layers, cuda_product_and_join, cuda_steerable};
+use crate::{
+    cuda_attention, cuda_bilinear, cuda_class_gate, cuda_gated, cuda_layers, cuda_product_and_join, cuda_steerable,
+};
 
 /// Devices of one kind: those of CUDA, or the processor in the place of one.
 pub(crate) struct Accelerator {
@@ -387,6 +389,7 @@ pub(crate) fn cuda_source(
             }
             cuda_class_gate::FORWARD | cuda_class_gate::BACKWARD => cuda_class_gate::source(operator, &numbers, form),
             _ if cuda_attention::has(operator) => cuda_attention::source(operator, &numbers, form),
+            _ if cuda_gated::has(operator) => cuda_gated::source(operator, &numbers, form),
             _ if cuda_layers::has(operator) => cuda_layers::source(operator, &numbers, form),
             _ => cuda_bilinear::source(operator, &numbers, form),
         };

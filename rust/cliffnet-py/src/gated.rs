@@ -14,6 +14,7 @@ use cliffnet_cpu::{
 use cliffnet_plan::PlanId;
 
 use crate::bilinear::{ById, kept};
+use crate::cuda_gated;
 use crate::operands::{Operands, clear};
 use crate::operator::{Arguments, Prepared, operator};
 use crate::plans::unknown;
@@ -25,15 +26,24 @@ use crate::work::{Work, is_small, parallel};
 static TABLES: LazyLock<ById<ClassTable>> = LazyLock::new(RwLock::default);
 
 /// Gate and norm of a call.
-struct Around {
-    gate: Option<(usize, Activation)>,
-    norm: Option<(Arc<ClassTable>, f64)>,
+pub(crate) struct Around {
+    pub(crate) gate: Option<(usize, Activation)>,
+    pub(crate) norm: Option<(Arc<ClassTable>, f64)>,
 }
 
 impl Around {
     /// The arguments from `first` on, checked against the numbers of blades of operands and product.
-    fn new(arguments: &Arguments<'_>, first: usize, [left, right, out]: [usize; 3]) -> Result<Self, String> {
-        let (gate, scalar) = (arguments.integer(first)?, arguments.integer(first + 1)?);
+    fn of(arguments: &Arguments<'_>, first: usize, sizes: [usize; 3]) -> Result<Self, String> {
+        let [gate, scalar, squares] = [0, 1, 2].map(|index| arguments.integer(first + index));
+        Self::new([gate?, scalar?, squares?], arguments.float(first + 3)?, sizes)
+    }
+
+    /// Activation, scalar blade, plan of squares and epsilon, checked against the numbers of blades of operands and product.
+    pub(crate) fn new(
+        [gate, scalar, squares]: [i64; 3],
+        epsilon: f64,
+        [left, right, out]: [usize; 3],
+    ) -> Result<Self, String> {
         let gate = match gate {
             -1 => None,
             code => {
@@ -45,7 +55,7 @@ impl Around {
                 Some((scalar, activation))
             }
         };
-        let norm = match arguments.integer(first + 2)? {
+        let norm = match squares {
             -1 => None,
             id => {
                 let table = kept(&TABLES, id, || {
@@ -56,7 +66,7 @@ impl Around {
                 if table.size() != out {
                     return Err(format!("the classes are those of {} blades, but the product has {out}", table.size()));
                 }
-                Some((table, arguments.float(first + 3)?))
+                Some((table, epsilon))
             }
         };
         Ok(Self { gate, norm })
@@ -72,7 +82,7 @@ const GATE_WORK: usize = 40;
 
 fn prepare<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
     let program = program(arguments.integer(3)?)?;
-    let around = Around::new(arguments, 4, program.sizes())?;
+    let around = Around::of(arguments, 4, program.sizes())?;
     let operands = Operands::<3>::new(torch, arguments, 2, program.sizes())?;
     let weight = arguments.tensor(2)?;
     let channels = channels(&program, &operands, weight)?;
@@ -99,7 +109,7 @@ fn prepare<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<P
 
 fn prepare_backward<'t>(torch: &'t TorchFunctions, arguments: &Arguments<'t>) -> Result<Prepared<'t>, String> {
     let program = program(arguments.integer(4)?)?;
-    let around = Around::new(arguments, 5, program.sizes())?;
+    let around = Around::of(arguments, 5, program.sizes())?;
     let [left, right, out] = program.sizes();
     let mut operands = Operands::<5>::new(torch, arguments, 3, [out, left, right, left, right])?;
     let weight = arguments.tensor(3)?;
@@ -152,7 +162,8 @@ operator!(
         epsilon: Float
     ],
     1,
-    prepare
+    prepare,
+    cuda_gated::product
 );
 
 operator!(
@@ -171,5 +182,6 @@ operator!(
         epsilon: Float
     ],
     3,
-    prepare_backward
+    prepare_backward,
+    cuda_gated::backward
 );

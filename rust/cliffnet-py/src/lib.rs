@@ -11,6 +11,7 @@ mod cuda_attention;
 mod cuda_bilinear;
 mod cuda_call;
 mod cuda_class_gate;
+mod cuda_gated;
 mod cuda_layers;
 mod cuda_product_and_join;
 mod cuda_steerable;
