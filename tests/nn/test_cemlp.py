@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cliffnet import Algebra, Partition, nn
+from cliffnet.errors import ConfigError
 from helpers.precise import assert_close
 
 
@@ -24,3 +25,15 @@ def test_layers_one_by_one(blocks, num_layers):
         torch.autograd.grad(found, inputs, weight), torch.autograd.grad(expected, inputs, weight), strict=True
     ):
         assert_close(one, other)
+
+
+@pytest.mark.parametrize("strength", ["x", True, float("nan"), [0.0]])
+def test_strengths_of_normalisations_are_numbers(strength):
+    partition = Partition.by_grade(Algebra(2))
+    with pytest.raises(ConfigError, match=r"initial is .*; give a number"):
+        nn.ClassNormalization(3, partition=partition, initial=strength)
+    with pytest.raises(ConfigError, match=r"normalization is .*; give a number, or None"):
+        nn.SteerableProductLayer(3, partition=partition, normalization=strength)
+    with pytest.raises(ConfigError, match=r"normalization is .*; give a number, or None"):
+        nn.FullyConnectedProductLayer(3, 2, partition=partition, normalization=strength)
+    assert nn.ClassNormalization(3, partition=partition, initial=float("inf")).strength.isposinf().all()

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from cliffnet import functional as F
 from cliffnet.algebra import Algebra, Partition
 from cliffnet.errors import AlgebraMismatchError
-from cliffnet.nn.config import check_channels, check_choice, check_partition
+from cliffnet.nn.config import check_channels, check_choice, check_number, check_partition
 
 
 class ClassNormalization(nn.Module):
@@ -40,7 +40,7 @@ class ClassNormalization(nn.Module):
     def __init__(self, channels: int, *, partition: Partition, initial: float = 0.0) -> None:
         super().__init__()
         check_channels(channels=channels)
-        self.partition, self.initial = check_partition(partition), float(initial)
+        self.partition, self.initial = check_partition(partition), check_number("initial", initial)
         self.strength = nn.Parameter(torch.full((channels, len(partition)), self.initial))
 
     @torch.no_grad()

@@ -71,6 +71,18 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ConfigError(f"{name} is {value!r}; choose one of {', '.join(choices)}{hint}")
 
 
+def check_number(name: str, value: object, alternative: str = "") -> float:
+    """Return ``value`` as a float, or raise :class:`ConfigError` if it is no number or NaN."""
+    numeric = isinstance(value, (int, float)) and not isinstance(value, bool)
+    _require(numeric and value == value, f"{name} is {value!r}; give a number{alternative}")
+    return float(value)  # type: ignore[arg-type]  # numeric was just checked
+
+
+def check_normalization(value: object) -> float | None:
+    """Return the first strength of a normalisation, or None for no normalisation."""
+    return None if value is None else check_number("normalization", value, ", or None for no normalisation")
+
+
 def check_dropout(value: object) -> float | None:
     """Return a dropout probability in [0, 1) or None; the strings "none" and "null" mean None."""
     if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
@@ -241,11 +253,7 @@ class BlockConfig(Config):
     def __post_init__(self) -> None:
         for name in ("bias", "first_order", "shared_embedding"):
             _boolean(name, getattr(self, name))
-        number = isinstance(self.normalization, (int, float)) and not isinstance(self.normalization, bool)
-        _require(
-            number or self.normalization is None,
-            f"normalization is {self.normalization!r}; give a number, or None for no normalisation",
-        )
+        check_normalization(self.normalization)
         check_choice("gates", self.gates, ("class", "grade"))
         check_choice("output_norm", self.output_norm, ("layer", "class"))
 

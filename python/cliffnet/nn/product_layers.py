@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cliffnet import functional as F
 from cliffnet.algebra import Partition
 from cliffnet.nn.class_layers import ClassNormalization
-from cliffnet.nn.config import check_channels, check_partition
+from cliffnet.nn.config import check_channels, check_normalization, check_partition
 from cliffnet.nn.mv_linear import MVLinear
 
 
@@ -32,8 +32,9 @@ class _ProductLayer(nn.Module, ABC):
         self.partition = check_partition(partition)
         self.right = MVLinear(in_channels, in_channels, partition=partition, bias=False)
         self.normalization: ClassNormalization | None = None
-        if normalization is not None:
-            self.normalization = ClassNormalization(in_channels, partition=partition, initial=normalization)
+        strength = check_normalization(normalization)
+        if strength is not None:
+            self.normalization = ClassNormalization(in_channels, partition=partition, initial=strength)
         self.left: MVLinear | None = None
         if first_order:
             self.left = MVLinear(in_channels, out_channels, partition=partition)
