@@ -134,11 +134,3 @@ def training_step(net: nn.Module, batch: tuple[Tensor, Tensor]) -> Callable[[], 
         optimizer.step()
 
     return step
-
-
-def step_of_nothing() -> None:
-    """Take a step of a layer with one weight: torch imports what it needs for backward and Adam."""
-    layer = nn.Linear(1, 1, bias=False)
-    optimizer = torch.optim.Adam(layer.parameters())
-    layer(torch.ones(1, 1)).sum().backward()
-    optimizer.step()

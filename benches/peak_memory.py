@@ -1,13 +1,15 @@
 """Peak memory of training steps, each side in a process of its own.
 
 Peak memory is the largest resident set of the process during three training steps (the first creates the state of
-Adam), minus its resident set right after importing torch and the library. Weights, gradients, optimiser state and
-batch count; imported code does not. Torch imports a good part of itself only when the first optimiser is made (the
-reference's package already brings it in), so both sides take a step of a one-weight layer before the subtrahend is
-read. ``python -m benches.peak_memory SIDE`` prints the difference in bytes.
+Adam), minus its resident set before the network is made. Weights, gradients, optimiser state and batch count; code does
+not. Pages of code become resident when they first run, and torch imports a good part of itself only when the first
+optimiser is made, so both sides take a step of a small network of the same kind before the subtrahend is read.
+``python -m benches.peak_memory SIDE`` prints the difference in bytes.
 """
 
 import argparse
+import dataclasses
+import gc
 import os
 import resource
 import subprocess
@@ -68,10 +70,15 @@ def measure_here(side: str, size: gatr_sides.Size) -> int:
     """Return the bytes that the training steps of one side add to this process."""
     if side == "reference":
         gatr_sides.import_reference()
-    gatr_sides.step_of_nothing()
-    imported = resident_bytes()
+    _step(side, dataclasses.replace(size, batch=1, mv_channels=8, scalar_channels=8, blocks=1))()
+    gc.collect()
+    before = resident_bytes()
+    return peak_of(_step(side, size)) - before
+
+
+def _step(side: str, size: gatr_sides.Size) -> Callable[[], None]:
     net = gatr_sides.build_ours(size) if side == "ours" else gatr_sides.build_reference(size)
-    return peak_of(gatr_sides.training_step(net, gatr_sides.make_batch(size))) - imported
+    return gatr_sides.training_step(net, gatr_sides.make_batch(size))
 
 
 def peak_of(step: Callable[[], None]) -> int:

@@ -121,7 +121,8 @@ class _Recorded(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         tensors, needed = kept(context), context.needs_input_grad[:_TENSORS]
-        if torch.is_grad_enabled() or None in cotangents[: 1 + (tensors[5] is not None)]:
+        missing = any(cotangent is None for cotangent in cotangents[: 1 + (tensors[5] is not None)])
+        if torch.is_grad_enabled() or missing:
             return *_differentiated(cotangents, tensors, needed, context.maps), None, None
         return *_gradients(cotangents, tensors, needed, context.maps), None, None
 

@@ -217,16 +217,24 @@ unsafe fn run_on<S: Storage>(packing: &Packing<'_>, isa: Isa, tokens: std::ops::
 where
     S::Compute: Real,
 {
-    // SAFETY: the instruction set is available by the contract, which is passed on.
-    unsafe {
-        match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => run_avx512::<S>(packing, tokens),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => run_avx2::<S>(packing, tokens),
-            _ => run::<S>(packing, tokens),
+    let (blades, lanes) = (packing.comparison.blades, packing.shape.lanes());
+    let points = packing.comparison.ideal.len();
+    let planes = blades + packing.comparison.features() + points + 2;
+    // outside of what is compiled for an instruction set: the standard library's functions are not, nor what they call
+    with_scratch((2 * planes * lanes + 1) * size_of::<S::Compute>(), |scratch| {
+        let scratch = scratch.cast();
+        // SAFETY: the instruction set is available by the contract, which is passed on; scratch holds all planes of a
+        // token twice.
+        unsafe {
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => run_avx512::<S>(packing, tokens, scratch),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => run_avx2::<S>(packing, tokens, scratch),
+                _ => run::<S>(packing, tokens, scratch),
+            }
         }
-    }
+    });
 }
 
 /// [`run`] compiled for an instruction set.
@@ -234,12 +242,12 @@ macro_rules! compiled {
     ($name:ident, $features:literal) => {
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = $features)]
-        unsafe fn $name<S: Storage>(packing: &Packing<'_>, tokens: std::ops::Range<i64>)
+        unsafe fn $name<S: Storage>(packing: &Packing<'_>, tokens: std::ops::Range<i64>, scratch: *mut S::Compute)
         where
             S::Compute: Real,
         {
             // SAFETY: the contract is that of run, passed on.
-            unsafe { run::<S>(packing, tokens) }
+            unsafe { run::<S>(packing, tokens, scratch) }
         }
     };
 }
@@ -250,23 +258,18 @@ compiled!(run_avx2, "avx2,fma");
 /// [`pack_tokens`] for one element type.
 ///
 /// # Safety
-/// As [`pack_tokens`].
+/// As [`pack_tokens`]; `scratch` holds all planes of a token twice.
 #[inline(always)]
-unsafe fn run<S: Storage>(packing: &Packing<'_>, tokens: std::ops::Range<i64>)
+unsafe fn run<S: Storage>(packing: &Packing<'_>, tokens: std::ops::Range<i64>, scratch: *mut S::Compute)
 where
     S::Compute: Real,
 {
-    let (blades, lanes) = (packing.comparison.blades, packing.shape.lanes());
-    let points = packing.comparison.ideal.len();
-    let planes = blades + packing.comparison.features() + points + 2;
-    with_scratch((2 * planes * lanes + 1) * size_of::<S::Compute>(), |scratch| {
-        let mut table: Option<[[i64; 1]; TOKEN_OPERANDS]> = None;
-        for token in tokens {
-            let offsets = packing.geometry.offsets(token, 1, &mut table).map(|offsets: Offsets<'_>| offsets.at(0));
-            // SAFETY: scratch holds all planes of a token twice; the rest is the contract of the caller.
-            unsafe { S::Compute::run_token::<S>(packing, offsets, scratch.cast()) };
-        }
-    });
+    let mut table: Option<[[i64; 1]; TOKEN_OPERANDS]> = None;
+    for token in tokens {
+        let offsets = packing.geometry.offsets(token, 1, &mut table).map(|offsets: Offsets<'_>| offsets.at(0));
+        // SAFETY: passed on from the caller.
+        unsafe { S::Compute::run_token::<S>(packing, offsets, scratch) };
+    }
 }
 
 /// Copies `length` elements between strided places, in blocks: a block is read before it is written, so that both are

@@ -1,5 +1,6 @@
 //! The features of attention of one token, and their derivatives.
 
+use std::array::from_fn;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::attention::{Packing, PackingTask, Tokens, copy_runs};
@@ -43,6 +44,38 @@ impl Real for f64 {
     fn to_f64(self) -> f64 {
         self
     }
+}
+
+/// Calls a method on all lanes, in blocks of a constant size that the compiler turns into vectors.
+macro_rules! in_blocks {
+    ($lanes:expr, |$lane:ident, $size:ident| $call:expr) => {{
+        let mut $lane = 0;
+        while $lane + 8 <= $lanes {
+            const $size: usize = 8;
+            $call;
+            $lane += $size;
+        }
+        while $lane + 4 <= $lanes {
+            const $size: usize = 4;
+            $call;
+            $lane += $size;
+        }
+        while $lane < $lanes {
+            const $size: usize = 1;
+            $call;
+            $lane += $size;
+        }
+    }};
+}
+
+/// Neighbouring lanes.
+///
+/// # Safety
+/// They are valid.
+#[inline(always)]
+unsafe fn read_lanes<T: Copy, const LANES: usize>(source: *const T) -> [T; LANES] {
+    // SAFETY: an array needs no more than the alignment of its elements; the caller vouches for these.
+    unsafe { source.cast::<[T; LANES]>().read() }
 }
 
 /// One token and its working memory.
@@ -169,41 +202,54 @@ where
                 return;
             }
             self.normalise_points(first, lanes);
-            let ideal = comparison.ideal.len();
-            let target = self.features.add(comparison.inner.len() * lanes);
-            let finite = self.points.add(ideal * lanes);
-            let two = S::Compute::from_f64(2.0);
-            for lane in 0..lanes {
-                let b = *finite.add(lane);
-                let mut squares = S::Compute::default();
+            in_blocks!(lanes, |lane, LANES| self.make_point_features::<LANES>(role, lanes, lane));
+        }
+    }
+
+    /// The features of points of `LANES` lanes from `lane` on.
+    #[inline(always)]
+    unsafe fn make_point_features<const LANES: usize>(&self, role: usize, lanes: usize, lane: usize) {
+        let ideal = self.packing.comparison.ideal.len();
+        let two = S::Compute::from_f64(2.0);
+        // SAFETY: every plane indexed is among those of the token.
+        unsafe {
+            let point = |index: usize| read_lanes::<_, LANES>(self.points.add(index * lanes + lane));
+            let first = self.packing.comparison.inner.len();
+            let write = |index: usize, values: [S::Compute; LANES]| {
+                self.features.add((first + index) * lanes + lane).cast::<[S::Compute; LANES]>().write(values);
+            };
+            let b = point(ideal);
+            let mut squares = [S::Compute::default(); LANES];
+            for axis in 0..ideal {
+                let a = point(axis);
+                squares = from_fn(|i| squares[i] + a[i] * a[i]);
+            }
+            if role == 0 {
+                let weight = self.weights::<LANES>(lane);
+                write(0, from_fn(|i| -(weight[i] * squares[i])));
+                write(1, from_fn(|i| -(weight[i] * b[i] * b[i])));
                 for axis in 0..ideal {
-                    let a = *self.points.add(axis * lanes + lane);
-                    squares += a * a;
+                    let a = point(axis);
+                    write(axis + 2, from_fn(|i| two * weight[i] * b[i] * a[i]));
                 }
-                if role == 0 {
-                    let weight = self.weight(lane);
-                    *target.add(lane) = -(weight * squares);
-                    *target.add(lanes + lane) = -(weight * b * b);
-                    for axis in 0..ideal {
-                        let a = *self.points.add(axis * lanes + lane);
-                        *target.add((axis + 2) * lanes + lane) = two * weight * b * a;
-                    }
-                } else {
-                    *target.add(lane) = b * b;
-                    *target.add(lanes + lane) = squares;
-                    for axis in 0..ideal {
-                        let a = *self.points.add(axis * lanes + lane);
-                        *target.add((axis + 2) * lanes + lane) = a * b;
-                    }
+            } else {
+                write(0, from_fn(|i| b[i] * b[i]));
+                write(1, squares);
+                for axis in 0..ideal {
+                    let a = point(axis);
+                    write(axis + 2, from_fn(|i| a[i] * b[i]));
                 }
             }
         }
     }
 
-    /// The weight of the distances of a channel of queries.
+    /// The weights of the distances of channels of queries.
     #[inline(always)]
-    fn weight(&self, lane: usize) -> S::Compute {
-        S::Compute::from_f64(self.packing.weights.get(lane).copied().unwrap_or(1.0))
+    fn weights<const LANES: usize>(&self, lane: usize) -> [S::Compute; LANES] {
+        match self.packing.weights.get(lane..lane + LANES) {
+            Some(weights) => from_fn(|i| S::Compute::from_f64(weights[i])),
+            None => [S::Compute::from_f64(1.0); LANES],
+        }
     }
 
     /// Fills the points of `lanes` lanes from lane `first`, and their normalisers.
@@ -325,44 +371,71 @@ where
                 return;
             }
             self.normalise_points(first, lanes);
-            let epsilon = S::Compute::from_f64(self.packing.shape.epsilon);
-            let two = S::Compute::from_f64(2.0);
-            let cotangents = self.features.add(comparison.inner.len() * lanes);
-            let finite = self.planes.add(comparison.finite * all + first);
-            for lane in 0..lanes {
-                let point = |index: usize| *self.points.add(index * lanes + lane);
-                let cotangent = |index: usize| *cotangents.add(index * lanes + lane);
-                let (b, normaliser) = (point(ideal), point(ideal + 1));
-                let mut mixed = S::Compute::default();
-                let mut squares = S::Compute::default();
-                for axis in 0..ideal {
-                    mixed += point(axis) * cotangent(axis + 2);
-                    squares += point(axis) * point(axis);
-                }
-                // derivatives by a are by_a * a + by_b * cotangent, the one by b is by_finite
-                let (by_a, by_b, by_finite) = if role == 0 {
-                    let weight = self.weight(lane);
-                    if !weights.is_null() {
-                        let by_weight = two * b * mixed - squares * cotangent(0) - b * b * cotangent(1);
-                        *weights.add(lane) += by_weight.to_f64();
-                    }
-                    let doubled = two * weight;
-                    (-(doubled * cotangent(0)), doubled * b, doubled * (mixed - b * cotangent(1)))
-                } else {
-                    (two * cotangent(1), b, two * b * cotangent(0) + mixed)
-                };
-                let raw_finite = *finite.add(lane);
-                let mut by_normaliser = raw_finite * by_finite;
-                for (axis, &blade) in comparison.ideal.iter().enumerate() {
-                    let by_coordinate = by_a * point(axis) + by_b * cotangent(axis + 2);
-                    by_normaliser += *self.planes.add(blade * all + first + lane) * by_coordinate;
-                    *self.gradients.add(blade * all + first + lane) += normaliser * by_coordinate;
-                }
-                let square = raw_finite * raw_finite;
-                let slope = (epsilon - square) / ((square + epsilon) * (square + epsilon));
-                *self.gradients.add(comparison.finite * all + first + lane) +=
-                    normaliser * by_finite + slope * by_normaliser;
+            in_blocks!(lanes, |lane, LANES| self.pull_back_points::<LANES>(role, weights, lane));
+        }
+    }
+
+    /// The same of the features of points of `LANES` lanes from `lane` on.
+    #[inline(always)]
+    unsafe fn pull_back_points<const LANES: usize>(&self, role: usize, weights: *mut f64, lane: usize) {
+        let comparison = self.packing.comparison;
+        let all = self.packing.shape.lanes();
+        let (first, lanes) = self.lanes_of(role);
+        let ideal = comparison.ideal.len();
+        let epsilon = S::Compute::from_f64(self.packing.shape.epsilon);
+        let two = S::Compute::from_f64(2.0);
+        let zeros = [S::Compute::default(); LANES];
+        // SAFETY: every plane indexed is among those of the token; there is a weight for each channel of queries.
+        unsafe {
+            let point = |index: usize| read_lanes::<_, LANES>(self.points.add(index * lanes + lane));
+            let cotangents = self.features.add(comparison.inner.len() * lanes + lane);
+            let cotangent = |index: usize| read_lanes::<_, LANES>(cotangents.add(index * lanes));
+            let coordinate = |blade: usize| read_lanes::<_, LANES>(self.planes.add(blade * all + first + lane));
+            let add_gradient = |blade: usize, change: [S::Compute; LANES]| {
+                let target = self.gradients.add(blade * all + first + lane).cast::<[S::Compute; LANES]>();
+                let sum = target.read();
+                target.write(from_fn(|i| sum[i] + change[i]));
+            };
+            let (b, normaliser) = (point(ideal), point(ideal + 1));
+            let (mut mixed, mut squares) = (zeros, zeros);
+            for axis in 0..ideal {
+                let (a, c) = (point(axis), cotangent(axis + 2));
+                mixed = from_fn(|i| mixed[i] + a[i] * c[i]);
+                squares = from_fn(|i| squares[i] + a[i] * a[i]);
             }
+            let (by_first, by_second) = (cotangent(0), cotangent(1));
+            // derivatives by a are by_a * a + by_b * cotangent, the one by b is by_finite
+            let (by_a, by_b, by_finite): ([_; LANES], [_; LANES], [_; LANES]);
+            if role == 0 {
+                let weight = self.weights::<LANES>(lane);
+                if !weights.is_null() {
+                    for i in 0..LANES {
+                        let by_weight = two * b[i] * mixed[i] - squares[i] * by_first[i] - b[i] * b[i] * by_second[i];
+                        *weights.add(lane + i) += by_weight.to_f64();
+                    }
+                }
+                by_a = from_fn(|i| -(two * weight[i] * by_first[i]));
+                by_b = from_fn(|i| two * weight[i] * b[i]);
+                by_finite = from_fn(|i| two * weight[i] * (mixed[i] - b[i] * by_second[i]));
+            } else {
+                by_a = from_fn(|i| two * by_second[i]);
+                by_b = b;
+                by_finite = from_fn(|i| two * b[i] * by_first[i] + mixed[i]);
+            }
+            let raw_finite = coordinate(comparison.finite);
+            let mut by_normaliser: [_; LANES] = from_fn(|i| raw_finite[i] * by_finite[i]);
+            for (axis, &blade) in comparison.ideal.iter().enumerate() {
+                let (a, c, raw) = (point(axis), cotangent(axis + 2), coordinate(blade));
+                let by_coordinate: [_; LANES] = from_fn(|i| by_a[i] * a[i] + by_b[i] * c[i]);
+                by_normaliser = from_fn(|i| by_normaliser[i] + raw[i] * by_coordinate[i]);
+                add_gradient(blade, from_fn(|i| normaliser[i] * by_coordinate[i]));
+            }
+            let by_raw_finite = from_fn(|i| {
+                let square = raw_finite[i] * raw_finite[i];
+                let slope = (epsilon - square) / ((square + epsilon) * (square + epsilon));
+                normaliser[i] * by_finite[i] + slope * by_normaliser[i]
+            });
+            add_gradient(comparison.finite, by_raw_finite);
         }
     }
 }
