@@ -6,7 +6,7 @@ einsum with three operands. Both spellings in use are measured, with opt_einsum 
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -48,7 +48,14 @@ def training_step(product: Product, left: Tensor, right: Tensor, upstream: Tenso
     return step
 
 
-def rows(*, size: int = 65_536, large: int = 1 << 24, rounds: int = 30, sample_seconds: float = 0.03) -> list[Row]:
+def rows(
+    *,
+    size: int = 65_536,
+    formula_sizes: Sequence[int] = (1 << 10, 1 << 12, 1 << 16, 1 << 20),
+    large: int = 1 << 24,
+    rounds: int = 30,
+    sample_seconds: float = 0.03,
+) -> list[Row]:
     """Measure forward and forward with backward in both memory formats, then against the limits of the machine."""
     algebra = Algebra(3, 0, 1)
     table = dense_table(algebra).contiguous()
@@ -81,7 +88,8 @@ def rows(*, size: int = 65_536, large: int = 1 << 24, rounds: int = 30, sample_s
         for calls, direction, bar in ((forward, "forward", _FORWARD), (both, "forward + backward", _TRAINING)):
             case = f"{algebra}, N={size}, float32, {format_name}, {direction}"
             measured += _measure(case, calls, bar, rounds, sample_seconds)
-    measured += _formula_rows(algebra, table, size // 4, rounds, sample_seconds)
+    for count in formula_sizes:
+        measured += _formula_rows(algebra, table, count, rounds, sample_seconds)
     return measured + limit_rows(NAME, large=large, rounds=rounds // 2, sample_seconds=sample_seconds)
 
 
@@ -101,6 +109,8 @@ def sparse_formula(table: Tensor) -> Product:
 
 def _formula_rows(algebra: Algebra, table: Tensor, size: int, rounds: int, sample_seconds: float) -> list[Row]:
     """Measure against torch.compile of the formula, on blade-major operands, where that is quickest."""
+    # one graph for each size, not one for all that the first sizes had
+    torch.compiler.reset()
     compiled = torch.compile(sparse_formula(table), fullgraph=True, dynamic=False)
     generator = torch.Generator().manual_seed(1)
     operands = torch.randn(3, size, algebra.num_blades, generator=generator)
@@ -114,7 +124,7 @@ def _formula_rows(algebra: Algebra, table: Tensor, size: int, rounds: int, sampl
         torch.testing.assert_close(ours(left, right), compiled(left, right), rtol=1e-4, atol=1e-4)
         calls: dict[str, Callable[[], object]] = {"ours": lambda: ours(left, right)}
         calls[_COMPILED] = lambda: compiled(left, right)
-        case = f"{algebra}, N={size}, float32, blade-major"
+        case = f"{algebra}, N={size} ({3 * left.numel() * 4 / 1e6:.1f} MB), float32, blade-major"
         measured += _measure(f"{case}, forward", calls, Bar(at_least_ratio=3), rounds, sample_seconds)
     both = {
         "ours": training_step(ours, *_leaves(left, right), upstream),
