@@ -22,6 +22,7 @@ NAME = "product"
 _FORWARD, _TRAINING = Bar(at_least_ratio=50), Bar(at_least_ratio=30)
 _GATR, _CGENN = "einsum as in GATr", "einsum as in CGENN"
 _ADD = "torch.add"
+_MULTIPLY = "torch.mul"
 _COMPILED = "torch.compile of the formula"
 
 Product = Callable[[Tensor, Tensor], Tensor]
@@ -123,12 +124,14 @@ def _formula_rows(algebra: Algebra, table: Tensor, size: int, rounds: int, sampl
     with torch.no_grad():
         torch.testing.assert_close(ours(left, right), compiled(left, right), rtol=1e-4, atol=1e-4)
         calls: dict[str, Callable[[], object]] = {"ours": lambda: ours(left, right)}
-        calls[_COMPILED] = lambda: compiled(left, right)
+        calls |= {_COMPILED: lambda: compiled(left, right), _MULTIPLY: lambda: torch.mul(left, right)}
         case = f"{algebra}, N={size} ({3 * left.numel() * 4 / 1e6:.1f} MB), float32, blade-major"
         measured += _measure(f"{case}, forward", calls, Bar(at_least_ratio=3), rounds, sample_seconds)
     both = {
         "ours": training_step(ours, *_leaves(left, right), upstream),
         _COMPILED: training_step(compiled, *_leaves(left, right), upstream),
+        # as many bytes and steps, and next to no arithmetic: what torch itself takes
+        _MULTIPLY: training_step(torch.mul, *_leaves(left, right), upstream),
     }
     bar = Bar(at_least_ratio=5)
     return measured + _measure(f"{case}, forward + backward", both, bar, rounds, sample_seconds)
@@ -159,7 +162,7 @@ def _measure(
             times["ours"].scaled(1e3),
             rival,
             times[rival].median * 1e3,
-            None if rival == _ADD else bar,
+            None if rival in (_ADD, _MULTIPLY) else bar,
             "" if rival == _ADD else note,
         )
         for rival in calls

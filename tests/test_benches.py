@@ -77,7 +77,7 @@ def test_rounds_are_interleaved():
 def test_product():
     rows = product.rows(size=64, formula_sizes=[16], large=1024, rounds=2, sample_seconds=0.0)
     check_measured(rows)
-    assert len(rows) == 37
+    assert len(rows) == 39
     assert sum(row.bar is not None for row in rows) == 23
 
 

@@ -58,8 +58,9 @@ pub unsafe fn execute<const N: usize>(
     }
 }
 
-/// Bytes of all operands of an operation that a core keeps close at hand between two of its steps.
-const SHARED_BYTES: usize = 48 << 10;
+/// Bytes of all operands of an operation between two of its steps: a part of the second cache. Shorter turns, which the
+/// first cache would hold, cost more in starting kernels than they save.
+const SHARED_BYTES: usize = 128 << 10;
 
 /// Bytes between two buffers of the matrix route, so that words of the same number do not compete for a cache set.
 const GAP: usize = 5 * 64;
